@@ -1,0 +1,1 @@
+"""Everything around the product: settings, command line, local stack, embedded ClickHouse, replay, benchmarks."""

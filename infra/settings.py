@@ -1,0 +1,71 @@
+"""Every setting of Mailiu, with a default that works on one machine.
+
+A setting is read from the environment variable ``MAILIU_<NAME>`` once, at start. ``docs/settings.md`` is generated
+from the descriptions below.
+"""
+
+import secrets
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Name, type, default and meaning of each setting."""
+
+    model_config = SettingsConfigDict(env_prefix="MAILIU_", frozen=True)
+
+    home: Path = Field(Path(".mailiu"), description="Folder that holds all local state, logs and secrets.")
+    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma separated.")
+    kafka_replication: int = Field(1, ge=1, description="Replication factor of the topics that Mailiu makes.")
+    partitions: int = Field(12, ge=1, le=1024, description="Partitions of `events`; fixed for a log's life.")
+    mqtt: str = Field("127.0.0.1:1883", description="MQTT broker, host:port.")
+    mqtt_bridge_id: str = Field("mailiu-bridge", description="MQTT client id of the bridge's lasting session.")
+    clickhouse: str = Field("http://127.0.0.1:8123", description="URL of ClickHouse's HTTP interface.")
+    clickhouse_database: str = Field("mailiu", pattern=r"^[a-z][a-z0-9_]*$", description="Database of our tables.")
+    api: str = Field("127.0.0.1:8000", description="Address on which the API listens, host:port.")
+    clock: str = Field("real", description="`real`, or a start instant and a speed: `2019-04-01T00:00:00Z@600`.")
+    timezone: str = Field("Asia/Shanghai", description="Zone of local days, months and working hours.")
+    tick_seconds: float = Field(60, gt=0, description="Seconds (of Mailiu's clock) between two `clock.ticked` events.")
+    worker: str = Field("w1", pattern=r"^[\w-]+$", description="Stable name of this stream worker.")
+    token_issuer: str = Field("mailiu", description="Issuer and audience of the bearer tokens.")
+    log_level: str = Field("INFO", description="Level of our own log lines.")
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the parts' log files."""
+        return self.home / "logs"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of local days and months."""
+        return ZoneInfo(self.timezone)
+
+    def secret(self, name: str) -> str:
+        """The secret ``name``, made on first use, readable by this user only, kept in ``home/secrets``."""
+        return write_once(self.home / "secrets" / name, secrets.token_urlsafe(32))
+
+
+def write_once(path: Path, text: str) -> str:
+    """Write ``text`` to ``path`` unless it exists; of several processes the first wins, whole. What the file holds."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        temporary.touch(mode=0o600)
+        temporary.write_text(text)
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    return path.read_text().strip()
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

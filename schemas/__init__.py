@@ -1,0 +1,1 @@
+"""The vocabulary: the event envelope, one module per context of events, code systems, upcasters."""

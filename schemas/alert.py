@@ -1,0 +1,130 @@
+"""Alerts: what people do with them (events in) and what the fold says of them (derived).
+
+Status is two fields: *condition* (active, cleared, withdrawn) is what the data say, *handling* (new, acknowledged,
+in-follow-up, closed) is what people did. Every derived alert event carries the whole alert as it then was, so that the
+one with the highest ``revision`` is the alert.
+"""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from schemas.envelope import Code, Data
+
+Severity = Literal["red", "orange", "yellow", "technical"]
+Condition = Literal["active", "cleared", "withdrawn"]
+Handling = Literal["new", "acknowledged", "in-follow-up", "closed"]
+Outcome = Literal[
+    "drug-changed", "advice", "visit-booked", "referred", "called-120", "measurement-error", "not-reached", "no-action",
+    "improved",
+]  # fmt: skip
+
+
+class Acknowledged(Data):
+    """Somebody has seen the alert and takes it."""
+
+    alert: UUID
+
+
+class Assigned(Data):
+    """The alert is somebody's to follow up."""
+
+    alert: UUID
+    assignee: Annotated[str, Code]
+
+
+class Snoozed(Data):
+    """No escalation before ``until``; at most 30 minutes for a red alert."""
+
+    alert: UUID
+    until: AwareDatetime
+
+
+class Commented(Data):
+    """A remark, kept with the alert's history."""
+
+    alert: UUID
+    text: str = Field(min_length=1, max_length=1000)
+
+
+class Closed(Data):
+    """Handled, with the outcome and, for `no-action`, the reason why."""
+
+    alert: UUID
+    outcome: Outcome
+    reason: str | None = Field(None, max_length=500)
+
+
+class Alert(Data):
+    """A whole alert, as each derived alert event carries it."""
+
+    alert: UUID = Field(description="UUIDv5 of (rule, subject, identity of the event that opened it)")
+    rule: str
+    rule_version: int
+    severity: Severity
+    condition: Condition
+    handling: Handling
+    revision: int = Field(ge=1, description="counts the alert's derived events")
+    raised_time: AwareDatetime = Field(description="core time at which it was raised")
+    onset: AwareDatetime = Field(description="time of the first evidence")
+    latest: AwareDatetime = Field(description="time of the latest evidence")
+    evidence: list[UUID] = Field(description="identities of the events it rests on, oldest first, the latest 20")
+    level: int = Field(0, ge=0, description="escalation level reached")
+    role: str = Field(description="role whose turn it is")
+    judgement: bool = Field(False, description="rests on a limit marked (M) that no physician approved here")
+    detail: dict[str, Any] = Field(description="the figures the rule used, with their limits")
+    assignee: str | None = None
+    snoozed_until: AwareDatetime | None = None
+    acknowledged_time: AwareDatetime | None = None
+    acknowledged_by: str | None = None
+    closed_time: AwareDatetime | None = None
+    outcome: Outcome | None = None
+    comment: str | None = None
+    reason: str | None = None
+
+
+class Raised(Alert):
+    """A rule's condition became true for a resident."""
+
+
+class SeverityChanged(Alert):
+    """The same episode became worse or milder."""
+
+
+class Escalated(Alert):
+    """Nobody acknowledged in time: the next role's turn."""
+
+
+class Extended(Alert):
+    """New or late evidence of the same episode."""
+
+
+class ConditionCleared(Alert):
+    """The data no longer show the condition."""
+
+
+class Withdrawn(Alert):
+    """The alert lost its last evidence (retracted, entered in error)."""
+
+
+class HandlingChanged(Alert):
+    """Somebody acknowledged, assigned, snoozed, commented or closed it."""
+
+
+EVENTS: dict[str, type[Data]] = {
+    "mailiu.alert.acknowledged.v1": Acknowledged,
+    "mailiu.alert.assigned.v1": Assigned,
+    "mailiu.alert.snoozed.v1": Snoozed,
+    "mailiu.alert.commented.v1": Commented,
+    "mailiu.alert.closed.v1": Closed,
+}
+DERIVED: dict[str, type[Data]] = {
+    "mailiu.alert.raised.v1": Raised,
+    "mailiu.alert.severity-changed.v1": SeverityChanged,
+    "mailiu.alert.escalated.v1": Escalated,
+    "mailiu.alert.extended.v1": Extended,
+    "mailiu.alert.condition-cleared.v1": ConditionCleared,
+    "mailiu.alert.withdrawn.v1": Withdrawn,
+    "mailiu.alert.handling-changed.v1": HandlingChanged,
+}

@@ -1,0 +1,109 @@
+"""Devices: their models, whom they are bound to, their faults, and the commands they are given."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from schemas.envelope import Code, Data
+from schemas.reading import Flag
+
+Kind = Literal["blood-pressure", "glucose", "heart-rate", "weight", "oxygen", "temperature"]
+Fault = Literal["not-a-number", "not-at-this-resolution", "infinite", "out-of-limits", "swapped-pair", "error-code"]
+
+
+class ModelRegistered(Data):
+    """A device model: maker, registration (NMPA number, UDI) and whether it is validated clinically."""
+
+    model: Annotated[str, Code]
+    maker: str = Field(min_length=1, max_length=100)
+    kinds: list[Kind] = Field(min_length=1)
+    nmpa_number: str | None = Field(None, max_length=60)
+    udi: str | None = Field(None, max_length=100)
+    validated: bool | None = None
+
+
+class Registered(Data):
+    """A device joined an institution's stock."""
+
+    device: Annotated[str, Code]
+    model: Annotated[str, Code] | None = None
+    kind: Kind = "blood-pressure"
+
+
+class Bound(Data):
+    """From ``time`` on, what the device (and user slot) measures belongs to the subject."""
+
+    device: Annotated[str, Code]
+    user_slot: int | None = Field(None, ge=0, le=254, description="absent: every slot")
+
+
+class Unbound(Bound):
+    """From ``time`` on, the device (and user slot) no longer measures the subject."""
+
+
+class StatusReported(Data):
+    """Battery, signal and firmware as the device reports them."""
+
+    device: Annotated[str, Code]
+    battery: float | None = Field(None, ge=0, le=100, description="%")
+    signal: float | None = Field(None, ge=-140, le=0, description="dB[mW]")
+    firmware: str | None = Field(None, max_length=60)
+
+
+class MeasurementFailed(Data):
+    """A technical fault: the device tried and has no value. Never a clinical reading."""
+
+    device: Annotated[str, Code]
+    kind: Kind = "blood-pressure"
+    user_slot: int | None = Field(None, ge=0, le=255)
+    reason: Fault
+    field: str | None = Field(None, max_length=60, description="the field at fault")
+    value: str | None = Field(None, max_length=60, description="its value as sent")
+    flags: list[Flag] = []
+    device_time: AwareDatetime | None = None
+
+
+class PersonUnknown(Data):
+    """A crisis value came from a device or user slot that is bound to nobody: somebody must look who it was."""
+
+    device: Annotated[str, Code]
+    kind: Kind
+    user_slot: int | None = Field(None, ge=0, le=255)
+    systolic: float | None = None
+    diastolic: float | None = None
+    value: float | None = None
+
+
+class CommandRequested(Data):
+    """Derived: a message for the device's `down/command`, sent once, never past ``expires``."""
+
+    command: Literal["re-measure"]
+    device: Annotated[str, Code]
+    expires: AwareDatetime
+    alert: str | None = None
+    text: dict[Literal["zh", "en"], str]
+
+
+class CommandSent(Data):
+    """Outcome: the MQTT broker took the command."""
+
+    command: str = Field(max_length=64, description="identity of the request")
+    device: Annotated[str, Code]
+
+
+class CommandExpired(CommandSent):
+    """Outcome: the deadline passed before the command could be sent."""
+
+
+EVENTS: dict[str, type[Data]] = {
+    "mailiu.device.model-registered.v1": ModelRegistered,
+    "mailiu.device.registered.v1": Registered,
+    "mailiu.device.bound.v1": Bound,
+    "mailiu.device.unbound.v1": Unbound,
+    "mailiu.device.status-reported.v1": StatusReported,
+    "mailiu.device.measurement-failed.v1": MeasurementFailed,
+    "mailiu.device.person-unknown.v1": PersonUnknown,
+    "mailiu.device.command-sent.v1": CommandSent,
+    "mailiu.device.command-expired.v1": CommandExpired,
+}
+DERIVED: dict[str, type[Data]] = {"mailiu.device.command-requested.v1": CommandRequested}

@@ -1,0 +1,107 @@
+"""Readings: blood pressure first, then glucose, heart rate, weight, oxygen and temperature by the same way.
+
+Limits are those of plausibility: what lies outside is refused at the gate with the limit named, never clipped.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from schemas.envelope import Code, Data
+
+Place = Literal["home", "office", "ambulatory"]
+Flag = Literal[
+    "body-movement", "cuff-loose", "irregular-pulse", "pulse-high", "pulse-low", "improper-position", "unknown-user",
+    "backlog", "meter-high", "meter-low",
+]  # fmt: skip
+Trust = Literal["trusted", "corrected", "receipt", "untrusted"]
+
+
+class Reading(Data):
+    """What every reading carries beside its values."""
+
+    place: Place = "home"
+    source: Literal["measured", "self-reported"] = "measured"
+    device: Annotated[str, Code] | None = None
+    user_slot: int | None = Field(None, ge=0, le=255, description="user of a shared device")
+    flags: list[Flag] = []
+    device_time: AwareDatetime | None = Field(None, description="the device's own clock, uncorrected")
+    clock: Trust = Field(
+        "trusted", description="trusted, corrected by the device's offset, taken at receipt, untrusted"
+    )
+    note: str | None = Field(None, max_length=500)
+
+
+class BloodPressureMeasured(Reading):
+    """Systolic, diastolic and mean pressure in mm[Hg], pulse in /min. LOINC panel 85354-9."""
+
+    systolic: float = Field(ge=50, le=300, description="mm[Hg], LOINC 8480-6")
+    diastolic: float = Field(ge=20, le=200, description="mm[Hg], LOINC 8462-4; from 20 (M)")
+    mean: float | None = Field(None, ge=20, le=260, description="mm[Hg], LOINC 8478-0")
+    pulse: float | None = Field(None, ge=20, le=300, description="/min, LOINC 8867-4")
+    unit: Literal["mm[Hg]"] = "mm[Hg]"
+    position: Literal["sitting", "standing", "lying", "unknown"] = "unknown"
+    arm: Literal["left", "right", "unknown"] = "unknown"
+
+    @model_validator(mode="after")
+    def _pair(self) -> "BloodPressureMeasured":
+        if self.diastolic >= self.systolic:
+            raise ValueError(f"diastolic {self.diastolic:g} is not below systolic {self.systolic:g}")
+        return self
+
+
+class GlucoseMeasured(Reading):
+    """Glucose in mmol/L with its context. LOINC 15074-8."""
+
+    value: float = Field(ge=0.3, le=60, description="mmol/L")
+    unit: Literal["mmol/L"] = "mmol/L"
+    context: Literal["fasting", "before-meal", "after-meal-2h", "bedtime", "random"] = "random"
+    specimen: Literal["capillary", "plasma", "interstitial", "unknown"] = "unknown"
+
+
+class HeartRateMeasured(Reading):
+    """Heart rate in /min. LOINC 8867-4."""
+
+    value: float = Field(ge=20, le=300, description="/min")
+    unit: Literal["/min"] = "/min"
+
+
+class WeightMeasured(Reading):
+    """Body weight in kg. LOINC 29463-7."""
+
+    value: float = Field(ge=0.3, le=500, description="kg")
+    unit: Literal["kg"] = "kg"
+
+
+class OxygenMeasured(Reading):
+    """Oxygen saturation by pulse oximetry in %. LOINC 59408-5."""
+
+    value: float = Field(ge=40, le=100, description="%")
+    unit: Literal["%"] = "%"
+
+
+class TemperatureMeasured(Reading):
+    """Body temperature in Cel. LOINC 8310-5."""
+
+    value: float = Field(ge=25, le=45, description="Cel")
+    unit: Literal["Cel"] = "Cel"
+
+
+class ReadingRetracted(Data):
+    """A reading was wrong (someone else's, entered in error). The reading stays in the log and no longer counts."""
+
+    reading: UUID = Field(description="identity of the reading")
+    reason: Literal["entered-in-error", "not-mine", "device-fault", "corrected"]
+    replaced_by: UUID | None = None
+
+
+EVENTS: dict[str, type[Data]] = {
+    "mailiu.reading.blood-pressure-measured.v1": BloodPressureMeasured,
+    "mailiu.reading.glucose-measured.v1": GlucoseMeasured,
+    "mailiu.reading.heart-rate-measured.v1": HeartRateMeasured,
+    "mailiu.reading.weight-measured.v1": WeightMeasured,
+    "mailiu.reading.oxygen-measured.v1": OxygenMeasured,
+    "mailiu.reading.temperature-measured.v1": TemperatureMeasured,
+    "mailiu.reading.retracted.v1": ReadingRetracted,
+}

@@ -1,0 +1,79 @@
+"""All event types in one place: which model checks them, which partition they go to, how old versions are lifted."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from schemas import alert, chronic, clock, device, maternal, monitoring, organization, reading, resident, rule
+from schemas.envelope import Data, Event, InvalidEvent, invalid
+
+CONTEXTS = (organization, resident, device, monitoring, reading, chronic, maternal, alert, rule, clock)
+
+#: Events that gateways accept, by type.
+EVENTS: dict[str, type[Data]] = {type: model for context in CONTEXTS for type, model in context.EVENTS.items()}
+#: Events that only the fold makes; recomputable, on the topic `derived`.
+DERIVED: dict[str, type[Data]] = alert.DERIVED | device.DERIVED | clock.DERIVED
+#: Old type -> (newer type, function that lifts the data).
+UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**chronic.UPCASTERS}
+#: Types that concern many residents and are appended to every partition.
+BROADCAST = frozenset(organization.EVENTS) | frozenset(rule.EVENTS)
+#: Types that only Mailiu's own parts write, never a client.
+INTERNAL = frozenset(clock.EVENTS)
+
+Instant = datetime
+
+
+def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False) -> Event:
+    """The event in ``value``, envelope and data checked, in the version it came in.
+
+    Raises `InvalidEvent` that names the field and the value. Without ``internal``, clock events are refused.
+    """
+    if isinstance(value, bytes | str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise InvalidEvent("event", value[:80], f"not JSON: {error}") from error
+    if not isinstance(value, Mapping):
+        raise InvalidEvent("event", str(value)[:80], "an event is a JSON object")
+    try:
+        event = Event.model_validate(value)
+    except ValidationError as error:
+        raise invalid(error) from error
+    model = EVENTS.get(event.type)
+    if model is None or (event.type in INTERNAL and not internal):
+        raise InvalidEvent("type", event.type, "no event type that can be sent" + _nearest(event.type))
+    try:
+        model.model_validate(event.data)
+    except ValidationError as error:
+        raise invalid(error, "data") from error
+    if event.institution is None and event.type not in rule.EVENTS | clock.EVENTS:
+        raise InvalidEvent("institution", None, "required for this type")
+    return event
+
+
+def upcast(type: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """``type`` and ``data`` in the newest version."""
+    while type in UPCASTERS:
+        type, lift = UPCASTERS[type][0], UPCASTERS[type][1]
+        data = lift(data)
+    return type, data
+
+
+def newest(type: str) -> bool:
+    """Whether ``type`` is in its newest version."""
+    return type not in UPCASTERS
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of every type's data, by type."""
+    return {type: model.model_json_schema() for type, model in sorted({**EVENTS, **DERIVED}.items())}
+
+
+def _nearest(type: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(type, EVENTS, 1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,6 +1,6 @@
 """The event envelope: CloudEvents 1.0, structured JSON, with Mailiu's extensions.
 
-An event's identity is the UUIDv5 of its ``(source, id)``; whatever arrives twice is one event, and the copy at the lowest
+An event's identity is the UUIDv5 of its ``(source, id)``; what arrives twice is one event, and the copy at the lowest
 offset wins.
 """
 

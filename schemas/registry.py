@@ -1,7 +1,6 @@
 """All event types in one place: which model checks them, which partition they go to, how old versions are lifted."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -23,8 +22,6 @@ BROADCAST = frozenset(organization.EVENTS) | frozenset(rule.EVENTS)
 #: Types that only Mailiu's own parts write, never a client.
 INTERNAL = frozenset(clock.EVENTS)
 
-Instant = datetime
-
 
 def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False) -> Event:
     """The event in ``value``, envelope and data checked, in the version it came in.
@@ -32,10 +29,11 @@ def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False) -> 
     Raises `InvalidEvent` that names the field and the value. Without ``internal``, clock events are refused.
     """
     if isinstance(value, bytes | str):
+        raw = value
         try:
-            value = orjson.loads(value)
+            value = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
-            raise InvalidEvent("event", value[:80], f"not JSON: {error}") from error
+            raise InvalidEvent("event", raw[:80], f"not JSON: {error}") from error
     if not isinstance(value, Mapping):
         raise InvalidEvent("event", str(value)[:80], "an event is a JSON object")
     try:

@@ -1,0 +1,76 @@
+"""The door to the log: every gateway appends events to Kafka through this one function.
+
+A record's key is the subject, its timestamp is `recordedtime`, its headers repeat type and identity, so that readers
+need no JSON to know them. What concerns many residents, and ticks, go to every partition.
+"""
+
+import asyncio
+from datetime import datetime
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+
+from infra.clients import producer
+from infra.clock import clock
+from schemas.clock import EVENTS as CLOCK
+from schemas.envelope import Event
+from schemas.registry import BROADCAST
+from schemas.topics import EVENTS, partition_of
+
+
+class Position(NamedTuple):
+    """Where in `events` a record lies."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
+
+def headers(type: str, identity: str) -> list[tuple[str, bytes]]:
+    """The headers of a record on `events` and `derived`."""
+    return [("ce_type", type.encode()), ("ce_id", identity.encode())]
+
+
+class Log:
+    """Appends events; ``async with Log() as log: await log.append(event)``."""
+
+    def __init__(self) -> None:
+        self.producer: AIOKafkaProducer | None = None
+        self.partitions = 0
+
+    async def __aenter__(self) -> "Log":
+        self.producer = producer()
+        await self.producer.start()
+        self.partitions = len(await self.producer.partitions_for(EVENTS))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.producer:
+            await self.producer.stop()
+
+    async def append(self, event: Event, recorded: datetime | None = None) -> list[Position]:
+        """Append ``event``, stamped with the time it was accepted; its positions once Kafka holds it (acks=all)."""
+        return await (await self.send(event, recorded))
+
+    async def send(self, event: Event, recorded: datetime | None = None) -> "asyncio.Future[list[Position]]":
+        """Hand ``event`` to the producer, in order; the future is done once Kafka holds it."""
+        assert self.producer is not None, "use `async with Log()`"
+        event = event.model_copy(update={"recordedtime": recorded or clock().now()})
+        assert event.recordedtime is not None
+        value, key = event.dumps(), event.subject.encode()
+        everywhere = event.type in BROADCAST or event.type in CLOCK
+        targets = range(self.partitions) if everywhere else [partition_of(key, self.partitions)]
+        stamp = round(event.recordedtime.timestamp() * 1000)
+        about = headers(event.type, str(event.identity))
+        futures = [
+            await self.producer.send(EVENTS, value, key, partition=p, timestamp_ms=stamp, headers=about)
+            for p in targets
+        ]
+        return asyncio.ensure_future(_positions(futures))
+
+
+async def _positions(futures: list["asyncio.Future[object]"]) -> list[Position]:
+    records = await asyncio.gather(*futures)
+    return [Position(record.partition, record.offset) for record in records]  # type: ignore[attr-defined]

@@ -1,0 +1,46 @@
+"""What every long-running part shares: it says when it serves, and how it logs.
+
+A part calls `ready` once it serves; the supervisor waits for that before it starts the next part.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from infra.settings import settings
+
+QUIET = ("aiokafka", "faust", "mode", "uvicorn.access", "clickhouse_connect", "urllib3", "asyncio")
+
+
+def ready_file(name: str) -> Path:
+    """The file that says which process serves as part ``name``."""
+    return settings().home / "run" / f"{name}.ready"
+
+
+def ready(name: str) -> None:
+    """Say that this process now serves as part ``name``."""
+    file = ready_file(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{os.getpid()}")
+    temporary.write_text(str(os.getpid()))
+    temporary.replace(file)
+    logging.getLogger("mailiu").info("%s is ready", name)
+
+
+def serving(name: str, pid: int) -> bool:
+    """Whether process ``pid`` said that it serves as part ``name``."""
+    try:
+        return ready_file(name).read_text() == str(pid)
+    except FileNotFoundError:
+        return False
+
+
+def log_to_stderr() -> logging.Logger:
+    """Our logger, on standard error (the supervisor keeps it in ``home/logs``); libraries only from WARNING on."""
+    logging.basicConfig(
+        stream=sys.stderr, level=settings().log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return logging.getLogger("mailiu")

@@ -20,7 +20,7 @@ def partitioner(key: bytes | None, all_partitions: list[int], available: list[in
 
 
 def producer(**options: Any) -> AIOKafkaProducer:
-    """An idempotent producer whose send is done when all in-sync replicas have the record. Start and stop it yourself."""
+    """An idempotent producer whose send is done when all in-sync replicas have the record. Start and stop it."""
     return AIOKafkaProducer(
         bootstrap_servers=settings().kafka, acks="all", enable_idempotence=True, linger_ms=2,
         max_request_size=4 << 20, partitioner=partitioner, **options,

@@ -22,8 +22,12 @@ class Settings(BaseSettings):
     kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma separated.")
     kafka_replication: int = Field(1, ge=1, description="Replication factor of the topics that Mailiu makes.")
     partitions: int = Field(12, ge=1, le=1024, description="Partitions of `events`; fixed for a log's life.")
+    kafka_jars: Path = Field(Path(".kafka"), description="Folder of the Kafka broker's jars (`make setup` fills it).")
     mqtt: str = Field("127.0.0.1:1883", description="MQTT broker, host:port.")
     mqtt_bridge_id: str = Field("mailiu-bridge", description="MQTT client id of the bridge's lasting session.")
+    mqtt_autosave_changes: int = Field(
+        1000, ge=1, description="The local MQTT broker saves its queues after so many changes."
+    )
     clickhouse: str = Field("http://127.0.0.1:8123", description="URL of ClickHouse's HTTP interface.")
     clickhouse_database: str = Field("mailiu", pattern=r"^[a-z][a-z0-9_]*$", description="Database of our tables.")
     api: str = Field("127.0.0.1:8000", description="Address on which the API listens, host:port.")

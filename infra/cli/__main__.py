@@ -1,0 +1,5 @@
+"""`python -m infra.cli`: the same as `mailiu`."""
+
+from infra.cli import main
+
+main()

@@ -1,0 +1,52 @@
+"""One stack for the whole test run, on free ports, in a home of its own, set up before anything reads a setting."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stack import Stack
+
+STACK = Stack(Path(tempfile.mkdtemp(prefix="mailiu-test-")))
+os.environ.update(STACK.environment)
+
+
+@pytest.fixture(scope="session")
+def _own_stack() -> Iterator[Stack]:
+    yield STACK
+    STACK.down()
+    if os.environ.get("MAILIU_TEST_KEEP"):
+        print(f"kept {STACK.home}")
+    else:
+        shutil.rmtree(STACK.home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kafka(_own_stack: Stack) -> Stack:
+    """A running Kafka broker with our topics."""
+    _own_stack.up("kafka")
+    return _own_stack
+
+
+@pytest.fixture(scope="session")
+def mosquitto(_own_stack: Stack) -> Stack:
+    """A running Mosquitto."""
+    _own_stack.up("mosquitto")
+    return _own_stack
+
+
+@pytest.fixture(scope="session")
+def clickhouse(_own_stack: Stack) -> Stack:
+    """A running ClickHouse engine behind its HTTP interface."""
+    _own_stack.up("clickhouse")
+    return _own_stack
+
+
+@pytest.fixture(scope="session")
+def stack(_own_stack: Stack) -> Stack:
+    """Everything running: Kafka, Mosquitto, ClickHouse and all parts of ours."""
+    _own_stack.up()
+    return _own_stack

@@ -2,19 +2,30 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+LOADS := pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test check clean
+.PHONY: help setup system run test check bench docs clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: .venv/.done ## Virtual environment from the lock file
+setup: system .venv/.done .kafka/.done ## System packages, virtual environment from the lock file, Kafka's jars
 
-.venv/.done: requirements.lock pyproject.toml
+system:
+	@PYTHON=$(PYTHON) infra/setup-system.sh
+
+.venv/.done: requirements.lock pyproject.toml | system
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m $(LOADS) --require-hashes -r requirements.lock
+	$(BIN)/python -m $(LOADS) --no-deps --editable .
 	@touch $@
+
+.kafka/.done: infra/kafka/pom.xml | system
+	mvn -q -B -f infra/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.kafka
+	@touch $@
+
+run: setup ## Start everything, let a small district of cuffs publish, serve until Ctrl-C
+	@$(BIN)/mailiu run
 
 test: setup check ## Every check and every test
 	$(BIN)/python -m pytest
@@ -26,5 +37,11 @@ check: setup ## ruff, mypy, import contracts
 	$(BIN)/mypy mqtt_ingest streams projections analytics api infra
 	$(BIN)/lint-imports
 
+bench: setup ## Measure against named references
+	$(BIN)/mailiu bench
+
+docs: setup ## Write the generated pages of docs/
+	$(BIN)/mailiu settings --markdown > docs/settings.md
+
 clean: ## Remove what was installed and made
-	rm -rf .venv .mailiu .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .kafka .mailiu .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,68 @@
+"""Benchmarks: each measures us against a named reference in the same run, and prints ratios.
+
+A bench is a module of this package with ``needs`` (the parts it wants running, in a stack of its own on free ports)
+and ``run(progress)``, which returns rows::
+
+    {"bench", "measured", "reference", "value", "reference_value", "ratio", "unit", "reach"}
+
+``value`` and ``reference_value`` are medians of three or more alternated runs; ``reach`` is the ratio we mean to have.
+``progress`` is called with a line of text for each step. Settings point at the bench's own stack.
+"""
+
+import importlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from infra.stack.scratch import Stack
+
+#: Name -> what it measures, in the order of `mailiu bench`.
+BENCHES = {
+    "fold": "the fold alone, all rules, events/s on one core",
+    "stream": "Kafka → fold with durable state → Kafka, against Quix Streams and an idle Faust agent",
+    "ingest": "MQTT QoS 1 → Kafka → receipt, against a bare paho + aiokafka loop",
+    "projection": "log → readable rows, against a bare aiokafka read; rebuild rate",
+    "latency": "publish → alert on SSE, and → statistic, at 200 readings/s",
+    "query": "control rate at 100,000 residents over the API, against its own SQL",
+    "memory": "idle memory of the whole stack",
+}
+
+
+def measure(name: str, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Run the bench ``name`` on a stack of its own and return its rows."""
+    module = importlib.import_module(f"infra.bench.{name}")
+    with scratch(getattr(module, "needs", ())):
+        rows: list[dict[str, Any]] = module.run(progress)
+    return rows
+
+
+@contextmanager
+def scratch(needs: tuple[str, ...]) -> Iterator[Stack]:
+    """A stack with the parts ``needs`` in a temporary home; the settings of this process point at it."""
+    from infra.clients import mqtt_address
+    from infra.clock import clock
+    from infra.settings import settings
+
+    home = Path(tempfile.mkdtemp(prefix="mailiu-bench-"))
+    stack = Stack(home, partitions="12", tick_seconds="60")
+    before = dict(os.environ)
+    os.environ.update(stack.environment)
+    caches = (settings, clock, mqtt_address)
+    for cached in caches:
+        cached.cache_clear()
+    try:
+        if needs:
+            stack.up(*needs)
+        yield stack
+    finally:
+        if needs:
+            stack.down()
+        os.environ.clear()
+        os.environ.update(before)
+        for cached in caches:
+            cached.cache_clear()
+        shutil.rmtree(home, ignore_errors=True)

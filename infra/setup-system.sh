@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs the system packages that are missing: a Java 17 runtime, Maven, Mosquitto with its clients, Python's venv.
+# Where apt may not be used, it says in one line what to install.
+set -euo pipefail
+
+missing=()
+python=${PYTHON:-python3}
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+  echo "Mailiu needs Python 3.11 or newer; $("$python" --version 2>&1) found (choose another by PYTHON=…)" >&2
+  exit 1
+}
+"$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+java_major=$(java -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p' | head -n 1)
+[ "${java_major:-0}" -ge 17 ] || missing+=(openjdk-17-jre-headless)
+command -v mvn >/dev/null || missing+=(maven)
+PATH="$PATH:/usr/sbin" command -v mosquitto >/dev/null || missing+=(mosquitto)
+command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+[ "${#missing[@]}" -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
+if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+  echo "Please install first: sudo apt-get install ${missing[*]}" >&2
+  exit 1
+fi
+# Newer distributions carry a newer Java only.
+if [[ " ${missing[*]} " == *" openjdk-17-jre-headless "* ]]; then
+  "${as_root[@]}" apt-get update -qq
+  apt-cache show openjdk-17-jre-headless >/dev/null 2>&1 ||
+    missing=("${missing[@]/openjdk-17-jre-headless/default-jre-headless}")
+fi
+echo "installing ${missing[*]}"
+# A broker of the distribution's must not start on our port: policy-rc.d is Debian's switch for that.
+guard=/usr/sbin/policy-rc.d
+if [ ! -e "$guard" ]; then
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$guard" >/dev/null
+  "${as_root[@]}" chmod +x "$guard"
+  trap '"${as_root[@]}" rm -f "$guard"' EXIT
+fi
+"${as_root[@]}" apt-get update -qq
+DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

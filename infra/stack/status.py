@@ -1,0 +1,68 @@
+"""What `mailiu status` shows: each part's state, since when, its address, its lag and its memory."""
+
+import asyncio
+import time
+from dataclasses import asdict
+from typing import Any
+
+import psutil
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from infra.clients import admin, consumer
+from infra.stack.supervisor import State, read_status
+from schemas.topics import DERIVED, EVENTS, TOPICS
+
+#: Consumer group of each part and the topics it has to keep up with.
+GROUPS = {"writer": tuple(t.name for t in TOPICS), "worker": (EVENTS,), "sender": (DERIVED,)}
+
+
+def memory(state: State) -> int | None:
+    """Resident memory of the part's process, in MiB."""
+    try:
+        return round(psutil.Process(state.pid).memory_info().rss / 2**20) if state.pid else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+async def lags() -> dict[str, int]:
+    """Records that writer, worker and sender have not yet committed, by part; empty when Kafka does not answer."""
+    client, reader = admin(), consumer()
+    try:
+        async with asyncio.timeout(10):
+            await client.start()
+            await reader.start()
+            answer = {}
+            for part, topics in GROUPS.items():
+                committed = await client.list_consumer_group_offsets(f"mailiu-{part}")
+                mine = [
+                    TopicPartition(topic, number) for topic in topics for number in await _partitions(reader, topic)
+                ]
+                ends = await reader.end_offsets(mine)
+                done = {tp: committed[tp].offset if tp in committed else 0 for tp in mine}
+                answer[part] = sum(max(0, ends[tp] - max(0, done[tp])) for tp in mine)
+            return answer
+    except (KafkaError, OSError, TimeoutError):
+        return {}
+    finally:
+        await reader.stop()
+        await client.close()
+
+
+async def _partitions(reader: Any, topic: str) -> list[int]:
+    reader.subscribe([topic])
+    found = reader.partitions_for_topic(topic)
+    if found is None:
+        await reader._client.force_metadata_update()
+        found = reader.partitions_for_topic(topic) or set()
+    return sorted(found)
+
+
+def status() -> list[dict[str, Any]]:
+    """One row a part: part, state, since (seconds), address, lag (records), memory (MiB), restarts, message, log."""
+    states = read_status()
+    behind = (
+        asyncio.run(lags()) if any(s.part == "kafka" and s.state in ("running", "external") for s in states) else {}
+    )
+    now = time.time()
+    return [asdict(s) | {"since": round(now - s.since), "lag": behind.get(s.part), "memory": memory(s)} for s in states]

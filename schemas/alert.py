@@ -8,7 +8,7 @@ one with the highest ``revision`` is the alert.
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from schemas.envelope import Code, Data
 
@@ -53,7 +53,14 @@ class Closed(Data):
 
     alert: UUID
     outcome: Outcome
-    reason: str | None = Field(None, max_length=500)
+    reason: str | None = Field(None, max_length=500, validate_default=True)
+
+    @field_validator("reason")
+    @classmethod
+    def _why(cls, reason: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("outcome") == "no-action" and not (reason or "").strip():
+            raise ValueError("the outcome no-action needs a reason")
+        return reason
 
 
 class Alert(Data):

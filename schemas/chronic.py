@@ -3,9 +3,10 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from schemas.envelope import Code, Data
+from schemas.reading import below_systolic
 
 ICD10 = r"^[A-Z][0-9]{2}(\.[0-9A-Z]{1,4})?$"
 ATC = r"^[A-Z][0-9]{2}[A-Z]{2}[0-9]{2}$"
@@ -60,11 +61,10 @@ class OfficeBloodPressure(Data):
     systolic: float = Field(ge=50, le=300)
     diastolic: float = Field(ge=20, le=200)
 
-    @model_validator(mode="after")
-    def _pair(self) -> "OfficeBloodPressure":
-        if self.diastolic >= self.systolic:
-            raise ValueError(f"diastolic {self.diastolic:g} is not below systolic {self.systolic:g}")
-        return self
+    @field_validator("diastolic")
+    @classmethod
+    def _pair(cls, diastolic: float, info: ValidationInfo) -> float:
+        return below_systolic(diastolic, info)
 
 
 class FollowUpCompletedV1(Data):

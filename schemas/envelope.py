@@ -37,7 +37,9 @@ class Event(BaseModel):
 
     specversion: Literal["1.0"] = "1.0"
     id: str = Field(min_length=1, max_length=200, description="unique within `source`")
-    source: str = Field(min_length=1, max_length=200, description="who says so: mqtt/I01/D01, rest/his-1, clock/3")
+    source: str = Field(  # without line breaks, so that (source, id) has one text
+        pattern=r"^[^\x00-\x1f]{1,200}$", description="who says so: mqtt/I01/D01, rest/his-1, clock/3"
+    )
     type: str = Field(pattern=r"^mailiu\.[a-z]+\.[a-z-]+\.v[1-9][0-9]*$")
     subject: str = Field(pattern=SUBJECT, description="resident id; `device:ID` for a device nobody wears")
     time: AwareDatetime = Field(description="when it happened (corrected device time)")

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from schemas.device import Kind
 from schemas.envelope import Data
@@ -30,11 +30,13 @@ class PlanSet(Data):
     end: date | None = None
     reason: str | None = Field(None, max_length=200)
 
-    @model_validator(mode="after")
-    def _order(self) -> "PlanSet":
-        if self.end and self.end < self.start:
-            raise ValueError(f"end {self.end} is before start {self.start}")
-        return self
+    @field_validator("end")
+    @classmethod
+    def _order(cls, end: date | None, info: ValidationInfo) -> date | None:
+        start = info.data.get("start")
+        if end and start and end < start:
+            raise ValueError(f"end {end} is before start {start}")
+        return end
 
 
 class Paused(Data):

@@ -6,7 +6,7 @@ Limits are those of plausibility: what lies outside is refused at the gate with 
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from schemas.envelope import Code, Data
 
@@ -33,6 +33,14 @@ class Reading(Data):
     note: str | None = Field(None, max_length=500)
 
 
+def below_systolic(diastolic: float, info: ValidationInfo) -> float:
+    """``diastolic`` itself; raises ``ValueError`` unless it is below the systolic pressure of the same model."""
+    systolic = info.data.get("systolic")
+    if systolic is not None and diastolic >= systolic:
+        raise ValueError(f"diastolic {diastolic:g} is not below systolic {systolic:g}")
+    return diastolic
+
+
 class BloodPressureMeasured(Reading):
     """Systolic, diastolic and mean pressure in mm[Hg], pulse in /min. LOINC panel 85354-9."""
 
@@ -44,11 +52,10 @@ class BloodPressureMeasured(Reading):
     position: Literal["sitting", "standing", "lying", "unknown"] = "unknown"
     arm: Literal["left", "right", "unknown"] = "unknown"
 
-    @model_validator(mode="after")
-    def _pair(self) -> "BloodPressureMeasured":
-        if self.diastolic >= self.systolic:
-            raise ValueError(f"diastolic {self.diastolic:g} is not below systolic {self.systolic:g}")
-        return self
+    @field_validator("diastolic")
+    @classmethod
+    def _pair(cls, diastolic: float, info: ValidationInfo) -> float:
+        return below_systolic(diastolic, info)
 
 
 class GlucoseMeasured(Reading):

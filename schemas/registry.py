@@ -21,12 +21,17 @@ UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
 BROADCAST = frozenset(organization.EVENTS) | frozenset(rule.EVENTS)
 #: Types that only Mailiu's own parts write, never a client.
 INTERNAL = frozenset(clock.EVENTS)
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+#: Types that are nobody's in particular; every other event names its institution.
+WITHOUT_INSTITUTION = frozenset(rule.EVENTS) | frozenset(clock.EVENTS) | frozenset(clock.DERIVED)
 
 
-def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False) -> Event:
+def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False, derived: bool = False) -> Event:
     """The event in ``value``, envelope and data checked, in the version it came in.
 
-    Raises `InvalidEvent` that names the field and the value. Without ``internal``, clock events are refused.
+    The data are judged as JSON and strictly, as the exported JSON Schema says: "150" is no number, "no" no boolean.
+    Raises `InvalidEvent` that names the field and the value. Without ``internal``, clock events are refused; without
+    ``derived``, what only the fold makes.
     """
     if isinstance(value, bytes | str):
         raw = value
@@ -40,14 +45,16 @@ def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False) -> 
         event = Event.model_validate(value)
     except ValidationError as error:
         raise invalid(error) from error
-    model = EVENTS.get(event.type)
+    model = EVENTS.get(event.type) or (DERIVED.get(event.type) if derived else None)
     if model is None or (event.type in INTERNAL and not internal):
         raise InvalidEvent("type", event.type, "no event type that can be sent" + _nearest(event.type))
     try:
-        model.model_validate(event.data)
+        model.model_validate_json(orjson.dumps(event.data), strict=True)
+    except TypeError as error:  # a number beyond 64 bits, half a surrogate pair: no JSON that every reader can read
+        raise InvalidEvent("data", str(event.data)[:80], str(error)) from error
     except ValidationError as error:
         raise invalid(error, "data") from error
-    if event.institution is None and event.type not in rule.EVENTS | clock.EVENTS:
+    if event.institution is None and event.type not in WITHOUT_INSTITUTION:
         raise InvalidEvent("institution", None, "required for this type")
     return event
 
@@ -66,8 +73,25 @@ def newest(type: str) -> bool:
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """The JSON Schema of every type's data, by type."""
-    return {type: model.model_json_schema() for type, model in sorted({**EVENTS, **DERIVED}.items())}
+    """The JSON Schema (2020-12) of every type, by type; each refers to ``envelope.json``, see `envelope_schema`."""
+    return {type: _schema(type, model) for type, model in sorted({**EVENTS, **DERIVED}.items())}
+
+
+def envelope_schema() -> dict[str, Any]:
+    """The JSON Schema of the envelope that all events share."""
+    return {"$schema": DIALECT} | Event.model_json_schema()
+
+
+def _schema(type: str, model: type[Data]) -> dict[str, Any]:
+    data = model.model_json_schema()
+    definitions = {"$defs": data.pop("$defs")} if "$defs" in data else {}
+    properties: dict[str, Any] = {"type": {"const": type}, "data": data}
+    if type not in WITHOUT_INSTITUTION:
+        properties["institution"] = {"type": "string"}
+    return {
+        "$schema": DIALECT, "title": type, "description": model.__doc__, "$ref": "envelope.json",
+        "properties": properties, "required": sorted(properties),
+    } | definitions  # fmt: skip
 
 
 def _nearest(type: str) -> str:

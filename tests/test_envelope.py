@@ -54,7 +54,7 @@ def test_identity_is_the_uuid5_of_source_and_id() -> None:
         (READING | {"institution": None}, "institution", None),
         (with_data(systolic=2047), "data.systolic", 2047),
         (with_data(unit="kPa"), "data.unit", "kPa"),
-        (with_data(diastolic=151), "data", None),
+        (with_data(diastolic=151), "data.diastolic", 151),
     ],
 )
 def test_a_refusal_names_field_and_value(event: object, field: str, value: object) -> None:

@@ -17,11 +17,14 @@ Code = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 
 
 class InvalidEvent(ValueError):
-    """An event that breaks its schema. ``field``, ``value`` and ``reason`` say where, what and why."""
+    """An event that breaks its schema. ``field``, ``value`` and ``reason`` say where, what and why.
 
-    def __init__(self, field: str, value: object, reason: str) -> None:
+    ``code`` is the reason in one word: `invalid`, `out-of-limits` (a number outside the plausible), `unreadable`.
+    """
+
+    def __init__(self, field: str, value: object, reason: str, code: str = "invalid") -> None:
         super().__init__(f"{field}: {reason} (got {value!r})")
-        self.field, self.value, self.reason = field, value, reason
+        self.field, self.value, self.reason, self.code = field, value, reason, code
 
 
 class Data(BaseModel):
@@ -93,4 +96,5 @@ def invalid(error: ValidationError, prefix: str = "") -> InvalidEvent:
     """The first complaint of a pydantic error as an `InvalidEvent` that names field and value."""
     first = error.errors(include_url=False)[0]
     field = ".".join([prefix, *map(str, first["loc"])] if prefix else map(str, first["loc"])) or "event"
-    return InvalidEvent(field, None if first["type"] == "missing" else first["input"], first["msg"])
+    code = "out-of-limits" if first["type"] in ("greater_than_equal", "less_than_equal") else "invalid"
+    return InvalidEvent(field, None if first["type"] == "missing" else first["input"], first["msg"], code)

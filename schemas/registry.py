@@ -38,7 +38,7 @@ def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False, der
         try:
             value = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
-            raise InvalidEvent("event", raw[:80], f"not JSON: {error}") from error
+            raise InvalidEvent("event", raw[:80], f"not JSON: {error}", "unreadable") from error
     if not isinstance(value, Mapping):
         raise InvalidEvent("event", str(value)[:80], "an event is a JSON object")
     try:

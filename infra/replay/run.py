@@ -1,0 +1,106 @@
+"""The replay itself: rows in, events on the log in batches, an account out.
+
+On a real clock events are marked ``origin: import``: they build state and projections and sound no siren. On a virtual
+clock they are lived at its own time and stay ``live``.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from infra.clock import clock
+from infra.log import Log
+from infra.replay.account import Account
+from infra.replay.formats import Row, Source
+from infra.replay.ledger import Ledger
+from infra.replay.reject import Rejection
+from schemas.envelope import Event, InvalidEvent
+from schemas.registry import parse
+
+BATCH = 2000  #: rows whose events are in flight before the ledger notes them
+
+
+@dataclass
+class Batch:
+    """What became of up to `BATCH` rows."""
+
+    events: list[Event] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    identities: set[UUID] = field(default_factory=set)
+    position: int = 0
+
+
+class Replay:
+    """One file on its way to the log; without a ``log`` everything is checked and nothing written."""
+
+    def __init__(self, source: Source, ledger: Ledger, log: Log | None) -> None:
+        self.source, self.ledger, self.log = source, ledger, log
+        self.origin = "import" if clock().real else "live"
+        self.name = str(source.path)
+        position, account = ledger.unfinished(source.key)
+        self.account = Account.from_json(account, position) if position else Account(self.name, source.format)
+        self.waiting: tuple[Batch, dict[str, Any], list[asyncio.Future[object]]] | None = None
+        self.in_flight: set[UUID] = set()  # identities of the batch that the ledger does not know yet
+
+    async def run(self, read: Callable[[int], object] = lambda _: None) -> Account:
+        """Replay every row that an earlier run has not done; ``read`` is called with the bytes gone through."""
+        skip, batch = self.account.resumed_at, Batch()
+        number = 0
+        for number, row in enumerate(self.source.rows(read), 1):
+            if number > skip:
+                self._judge(row, number, batch)
+                if number % BATCH == 0:
+                    await self._hand_over(batch, number)
+                    batch = Batch()
+        await self._hand_over(batch, number)
+        await self._settle(done=True)
+        return self.account
+
+    def _judge(self, row: Row, number: int, batch: Batch) -> None:
+        outcomes: Counter[str] = Counter()
+        for candidate in row.events:
+            try:
+                if isinstance(candidate, InvalidEvent):
+                    raise candidate
+                event = parse(candidate | {"origin": self.origin})
+            except InvalidEvent as refusal:
+                outcomes["rejected"] += 1
+                rejected = Rejection(self.name, number, row, refusal)
+                self.account.rejected_by_reason[f"{rejected.reason}: {refusal.field}"] += 1
+                batch.rejected.append(rejected)
+                continue
+            identity = event.identity
+            if identity in batch.identities or identity in self.in_flight or self.ledger.seen(identity):
+                outcomes["duplicate"] += 1
+            else:
+                outcomes["accepted"] += 1
+                batch.identities.add(identity)
+                batch.events.append(event)
+        if row.unmapped is not None:
+            self.account.unmapped_by_reason[row.unmapped] += 1
+        self.account.row(outcomes)
+
+    async def _hand_over(self, batch: Batch, position: int) -> None:
+        """Send ``batch`` while the one before is being acknowledged, so that Kafka never waits for us."""
+        batch.position = position
+        pending: list[asyncio.Future[object]] = []
+        if self.log is not None:
+            recorded = clock().now()
+            for event in batch.events:
+                pending += await self.log.hand_over(event, recorded)
+            pending += [await rejected.send(self.log) for rejected in batch.rejected]
+        await self._settle()
+        self.waiting = batch, self.account.as_json(), pending
+        self.in_flight = batch.identities
+
+    async def _settle(self, done: bool = False) -> None:
+        """Wait until Kafka has the batch in flight, and note it."""
+        if self.waiting is not None:
+            batch, account, pending = self.waiting
+            for acknowledged in pending:
+                await acknowledged
+            self.ledger.commit(self.source.key, self.name, batch.position, done, account, batch.identities)
+            self.waiting = None

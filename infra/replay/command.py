@@ -64,7 +64,7 @@ def show(accounts: list[Account], json: bool, dry_run: bool) -> None:
         for account in accounts:
             print(orjson.dumps(account.as_json()).decode())
         return
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     table = Table("file", "format", box=None, header_style="bold", title="nothing was written" if dry_run else None)
     for column in ("rows", "accepted", "duplicate", "rejected", "unmapped", "events"):
         table.add_column(column, justify="right")
@@ -76,6 +76,8 @@ def show(accounts: list[Account], json: bool, dry_run: bool) -> None:
     for account in accounts:
         for what, reasons in (("rejected", account.rejected_by_reason), ("unmapped", account.unmapped_by_reason)):
             for reason, count in reasons.most_common():
-                console.print(f"{Path(account.file).name}: {count:,} {what}: {reason}", highlight=False)
+                console.print(f"{Path(account.file).name}: {count:,} {what}: {reason}")
         if account.resumed_at:
-            console.print(f"{Path(account.file).name}: went on after row {account.resumed_at:,}", highlight=False)
+            console.print(
+                f"{Path(account.file).name}: went on after row {account.resumed_at:,}", highlight=False, soft_wrap=True
+            )

@@ -138,16 +138,17 @@ def _json_rows(path: Path, target: Target, read: Callable[[int], object]) -> Ite
 
 
 def _documents(path: Path, read: Callable[[int], object]) -> Iterator[tuple[bytes, Any]]:
-    """The JSON documents of a file: one a line, or the whole file where its first line is no document by itself."""
+    """The JSON documents of a file, each with its bytes: one a line, or the whole file where only that is JSON."""
     with path.open("rb") as file:
         first = file.readline()
         try:
             orjson.loads(first.lstrip(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError:
-            whole = first + file.read()
-            read(len(whole))
-            yield whole, _load(whole)
-            return
+            whole = _load(first + file.read())
+            if not isinstance(whole, InvalidEvent):
+                read(file.tell())
+                yield b"", whole
+                return
         file.seek(0)
         for line in _counted(file, read):
             if line.strip():

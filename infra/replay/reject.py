@@ -30,11 +30,6 @@ class Rejection:
     row: Row
     refusal: InvalidEvent
 
-    @property
-    def reason(self) -> str:
-        """The reason in one word."""
-        return self.refusal.code
-
     async def send(self, log: Log) -> Any:
         """Hand the record to the producer; the future is done once Kafka holds it."""
         assert log.producer is not None
@@ -53,10 +48,10 @@ class Rejection:
             "id": str(identity(self.source, f"{self.number}\n{hashlib.sha256(self.row.raw).hexdigest()}")),
             "source": self.source,
             "received": rfc3339(clock().now()),
-            "reason": self.reason,
+            "reason": refusal.code,
             "field": refusal.field,
             "value": shown(refusal.value),
-            "message": explain(self.reason, refusal.field, shown(refusal.value), refusal.reason),
+            "message": explain(refusal.code, refusal.field, shown(refusal.value), refusal.reason),
             "device": None,
             "institution": None,
             "kind": self.row.kind,

@@ -15,7 +15,7 @@ from infra.clock import clock
 from infra.log import Log
 from infra.replay.account import Account
 from infra.replay.formats import Row, Source
-from infra.replay.ledger import Ledger
+from infra.replay.ledger import Ledger, content
 from infra.replay.reject import Rejection
 from schemas.envelope import Event, InvalidEvent
 from schemas.registry import parse
@@ -29,7 +29,7 @@ class Batch:
 
     events: list[Event] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
-    identities: set[UUID] = field(default_factory=set)
+    identities: dict[UUID, bytes] = field(default_factory=dict)  #: with a hash of what the event says
     position: int = 0
 
 
@@ -43,7 +43,7 @@ class Replay:
         position, account = ledger.unfinished(source.key)
         self.account = Account.from_json(account, position) if position else Account(self.name, source.format)
         self.waiting: tuple[Batch, dict[str, Any], list[asyncio.Future[object]]] | None = None
-        self.in_flight: set[UUID] = set()  # identities of the batch that the ledger does not know yet
+        self.in_flight: dict[UUID, bytes] = {}  # of the batch that the ledger does not know yet
 
     async def run(self, read: Callable[[int], object] = lambda _: None) -> Account:
         """Replay every row that an earlier run has not done; ``read`` is called with the bytes gone through."""
@@ -63,25 +63,29 @@ class Replay:
         outcomes: Counter[str] = Counter()
         for candidate in row.events:
             try:
-                if isinstance(candidate, InvalidEvent):
-                    raise candidate
-                event = parse(candidate | {"origin": self.origin})
+                outcomes[self._admit(candidate, batch)] += 1
             except InvalidEvent as refusal:
                 outcomes["rejected"] += 1
-                rejected = Rejection(self.name, number, row, refusal)
-                self.account.rejected_by_reason[f"{rejected.reason}: {refusal.field}"] += 1
-                batch.rejected.append(rejected)
-                continue
-            identity = event.identity
-            if identity in batch.identities or identity in self.in_flight or self.ledger.seen(identity):
-                outcomes["duplicate"] += 1
-            else:
-                outcomes["accepted"] += 1
-                batch.identities.add(identity)
-                batch.events.append(event)
+                self.account.rejected_by_reason[f"{refusal.code}: {refusal.field}"] += 1
+                batch.rejected.append(Rejection(self.name, number, row, refusal))
         if row.unmapped is not None:
             self.account.unmapped_by_reason[row.unmapped] += 1
         self.account.row(outcomes)
+
+    def _admit(self, candidate: dict[str, Any] | InvalidEvent, batch: Batch) -> str:
+        """Put the event into ``batch`` unless it is known; whether it is accepted or a duplicate."""
+        if isinstance(candidate, InvalidEvent):
+            raise candidate
+        event = parse(candidate | {"origin": self.origin})
+        identity, told = event.identity, content(candidate)
+        before = batch.identities.get(identity) or self.in_flight.get(identity) or self.ledger.seen(identity)
+        if before is None:
+            batch.identities[identity] = told
+            batch.events.append(event)
+            return "accepted"
+        if before != told:
+            raise InvalidEvent("id", event.id, "came before with other content", "conflict")
+        return "duplicate"
 
     async def _hand_over(self, batch: Batch, position: int) -> None:
         """Send ``batch`` while the one before is being acknowledged, so that Kafka never waits for us."""

@@ -1,0 +1,39 @@
+"""The form of a record on the topic `rejected`: what was refused, whole and encrypted, where it came from and why."""
+
+import base64
+import hashlib
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from cryptography.fernet import Fernet
+
+from infra.clock import clock
+from infra.settings import settings
+from schemas.envelope import rfc3339
+
+
+@cache
+def _fernet() -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(settings().secret("rejected").encode()).digest()))
+
+
+def record(
+    id: UUID, source: str, reason: str, field: str, value: str, message: dict[str, str], raw: bytes, **where: Any
+) -> dict[str, Any]:
+    """A record for `rejected`; ``where`` says what is known of device, institution, kind, mqtt_topic and position.
+
+    ``value`` is the refused value as text, cut to 200 characters; ``raw`` is kept whole, encrypted.
+    """
+    nowhere = dict.fromkeys(("device", "institution", "kind", "mqtt_topic", "position"))
+    if unknown := where.keys() - nowhere.keys():
+        raise TypeError(f"a rejected record has no {sorted(unknown)[0]!r}")
+    return {
+        "id": str(id), "source": source, "received": rfc3339(clock().now()), "reason": reason, "field": field,
+        "value": value[:200], "message": message, **nowhere, **where, "raw": _fernet().encrypt(raw).decode(),
+    }  # fmt: skip
+
+
+def raw(record: dict[str, Any]) -> bytes:
+    """The refused bytes of a record. Raises ``cryptography.fernet.InvalidToken`` under another home's secret."""
+    return _fernet().decrypt(record["raw"].encode())

@@ -32,7 +32,7 @@ class Gateway:
         self.client.max_inflight_messages_set(500)
         self.client.on_connect = self._on_connect
         self.client.on_message = self._on_message
-        self.client.on_subscribe = lambda *_: self.loop.call_soon_threadsafe(self.connected.set)
+        self.client.on_subscribe = self._on_subscribe
         self.client.connect_async(*mqtt_address())
         self.client.loop_start()
         await self.connected.wait()
@@ -65,8 +65,11 @@ class Gateway:
     def _on_connect(self, client: Client, *_: object) -> None:
         client.subscribe([("mailiu/+/+/down/receipt", 1), ("mailiu/+/+/down/command", 1)])
 
+    def _on_subscribe(self, *_: object) -> None:
+        self.loop.call_soon_threadsafe(self.connected.set)
+
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self.loop.call_soon_threadsafe(self._take, message.topic, message.payload)
+        self.loop.call_soon_threadsafe(self._take, message.topic, bytes(message.payload))
 
     # ---- in the event loop
 

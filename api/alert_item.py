@@ -1,0 +1,84 @@
+"""One alert as clients see it, the same in lists, in detail and on the stream."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, Field
+
+from schemas.alert import Condition, Handling, Severity
+from streams.rules import released
+
+
+class Text(BaseModel):
+    """A text in both languages."""
+
+    zh: str
+    en: str
+
+
+class AlertItem(BaseModel):
+    """An alert in its latest revision. 告警的最新状态。"""
+
+    id: UUID
+    resident: str
+    institution: str | None
+    rule: str
+    rule_version: int
+    title: Text
+    severity: Severity
+    condition: Condition = Field(description="what the data say. 数据状态。")
+    handling: Handling = Field(description="what people did. 处置状态。")
+    revision: int
+    raised_time: datetime
+    updated_time: datetime
+    onset: datetime = Field(description="time of the first evidence")
+    latest: datetime = Field(description="time of the latest evidence")
+    evidence: list[UUID] = Field(description="identities of the events it rests on")
+    level: int = Field(description="escalation level reached")
+    role: str = Field(description="role whose turn it is")
+    judgement: bool = Field(description="rests on a limit of ours that no physician approved there")
+    detail: dict[str, Any] = Field(description="the figures the rule used, with their limits")
+    assignee: str | None = None
+    snoozed_until: datetime | None = None
+    acknowledged_time: datetime | None = None
+    acknowledged_by: str | None = None
+    closed_time: datetime | None = None
+    outcome: str | None = None
+    comment: str | None = None
+    reason: str | None = None
+
+
+def title(rule: str, version: int) -> dict[str, str]:
+    """The rule's title in both languages; its name where no such version is released."""
+    known = released().get(rule, {}).get(version)
+    return dict(known.title) if known else {"zh": rule, "en": rule}
+
+
+def from_row(row: Mapping[str, Any]) -> AlertItem:
+    """The alert in a row of the table `alerts`."""
+    detail = row["detail"]
+    return AlertItem.model_validate(
+        {
+            **row,
+            "id": row["alert"],
+            "title": title(row["rule"], row["rule_version"]),
+            "detail": orjson.loads(detail or b"{}") if isinstance(detail, str | bytes) else detail,
+            **{name: row[name] or None for name in ("assignee", "acknowledged_by", "outcome", "comment", "reason")},
+        }
+    )
+
+
+def from_event(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """The alert in a derived event, ready for JSON."""
+    data = envelope["data"]
+    return {
+        **{name: data.get(name) for name in AlertItem.model_fields if name in data},
+        "id": data["alert"],
+        "resident": envelope["subject"],
+        "institution": envelope.get("institution"),
+        "title": title(data["rule"], data["rule_version"]),
+        "updated_time": envelope["recordedtime"],
+    }

@@ -1,0 +1,133 @@
+"""Who asks: bearer tokens (JWT, HS256) with a role and the institutions it covers, and what each role may do.
+
+Tokens are a matter of the machine's own time, not of Mailiu's clock: a simulated year must not outlive a token.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+import jwt
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.problem import Problem
+from infra.settings import settings
+
+Role = Literal["clinician", "nurse", "manager", "analyst", "integrator", "admin"]
+Right = Literal["append", "alerts", "act", "close-red", "residents", "statistics", "exact", "operate", "administer"]
+ROLES: tuple[Role, ...] = get_args(Role)
+EVERYWHERE = "*"
+
+#: A manager sees statistics and no person; an analyst statistics with small counts suppressed.
+RIGHTS: dict[Role, frozenset[Right]] = {
+    "clinician": frozenset({"append", "alerts", "act", "close-red", "residents", "statistics", "exact", "operate"}),
+    "nurse": frozenset({"append", "alerts", "act", "residents", "statistics", "exact", "operate"}),
+    "manager": frozenset({"statistics", "exact", "operate"}),
+    "analyst": frozenset({"statistics", "operate"}),
+    "integrator": frozenset({"append", "operate"}),
+    "admin": frozenset(get_args(Right)),
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The holder of a token: ``actor`` is written into the events and the audit trail."""
+
+    actor: str
+    role: Role
+    institutions: frozenset[str]
+    expires: float = float("inf")
+
+    def may(self, right: Right) -> bool:
+        """Whether the role has this right."""
+        return right in RIGHTS[self.role]
+
+    def covers(self, institution: str | None) -> bool:
+        """Whether the token covers ``institution``; what belongs to none is for those who cover all."""
+        return EVERYWHERE in self.institutions or (institution is not None and institution in self.institutions)
+
+    @property
+    def scope(self) -> list[str]:
+        """The institutions as a parameter of a query; empty means all."""
+        return [] if EVERYWHERE in self.institutions else sorted(self.institutions)
+
+
+def issue(role: Role, institutions: Iterable[str], hours: float = 12, actor: str | None = None) -> str:
+    """A bearer token for ``role`` at ``institutions`` (``*`` covers all), good for ``hours``.
+
+    Raises ``ValueError`` for an unknown role, no institution, or a time that is not above 0.
+    """
+    covered = sorted(set(institutions))
+    if role not in ROLES:
+        raise ValueError(f"no role {role!r}; roles are {', '.join(ROLES)}")
+    if not covered:
+        raise ValueError("a token covers at least one institution (`*` for all)")
+    if not hours > 0:
+        raise ValueError(f"hours must be above 0, not {hours:g}")
+    now = int(time.time())
+    claims = {
+        "iss": settings().token_issuer,
+        "aud": settings().token_issuer,
+        "sub": actor or f"{role}@{covered[0]}",
+        "iat": now,
+        "exp": now + int(hours * 3600),
+        "jti": str(uuid.uuid4()),
+        "role": role,
+        "institutions": covered,
+    }
+    return jwt.encode(claims, settings().secret("token"), "HS256")
+
+
+def read(token: str) -> Caller:
+    """The caller whom ``token`` names; raises a 401 problem when it is forged, expired, for another audience or odd."""
+    try:
+        claims = jwt.decode(
+            token, settings().secret("token"), ["HS256"], audience=settings().token_issuer,
+            issuer=settings().token_issuer, leeway=5, options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+        )  # fmt: skip
+        role, institutions = claims["role"], claims["institutions"]
+        if role not in ROLES or not isinstance(institutions, list):
+            raise ValueError("role or institutions")
+        return Caller(str(claims["sub"]), role, frozenset(map(str, institutions)), float(claims["exp"]))
+    except jwt.ExpiredSignatureError as error:
+        raise unauthorized("the token has expired") from error
+    except (jwt.PyJWTError, KeyError, ValueError) as error:
+        raise unauthorized("the token is not valid") from error
+
+
+def unauthorized(detail: str) -> Problem:
+    """A 401 that says what is wrong with the token."""
+    return Problem(401, detail, {"WWW-Authenticate": 'Bearer realm="mailiu"'})
+
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`mailiu token --role … --institution …`")
+
+
+def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+    """Dependency: whoever holds a valid token."""
+    if credentials is None:
+        raise unauthorized("no bearer token")
+    return read(credentials.credentials)
+
+
+def allowed(right: Right) -> Callable[[Caller], Caller]:
+    """Dependency: a caller whose role has ``right``, else 403."""
+
+    def check(who: Annotated[Caller, Depends(caller)]) -> Caller:
+        if not who.may(right):
+            raise Problem(403, f"the role {who.role} has no right to {right}")
+        return who
+
+    return check
+
+
+AnyCaller = Annotated[Caller, Depends(caller)]
+EventWriter = Annotated[Caller, Depends(allowed("append"))]
+AlertReader = Annotated[Caller, Depends(allowed("alerts"))]
+AlertActor = Annotated[Caller, Depends(allowed("act"))]
+ResidentReader = Annotated[Caller, Depends(allowed("residents"))]
+StatisticsReader = Annotated[Caller, Depends(allowed("statistics"))]
+Operator = Annotated[Caller, Depends(allowed("operate"))]

@@ -1,0 +1,84 @@
+"""What the endpoints stand on: the log to append to, the feed, the tables, and how far these have come."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from aiokafka.errors import KafkaError
+from fastapi import Depends, FastAPI, Request
+
+from api import audit
+from api.auth import Caller
+from api.feed import Feed
+from api.position import Progress
+from api.problem import Problem
+from api.tables import Tables
+from infra.log import Log, Position
+from schemas.envelope import Event
+from schemas.topics import EVENTS
+
+KAFKA_SECONDS = 15
+
+
+class Backend:
+    """Log, feed and tables of this process."""
+
+    def __init__(self, log: Log, feed: Feed, tables: Tables) -> None:
+        self.log, self.feed, self.tables = log, feed, tables
+        self.progress = Progress(tables)
+        self._ends: dict[str, tuple[float, dict[int, int]]] = {}
+
+    async def append(self, events: list[Event]) -> list[list[Position]]:
+        """Append ``events`` in order; their positions once Kafka holds all of them. 503 when it does not answer."""
+        async with kafka():
+            futures = [await self.log.send(event) for event in events]
+            return list(await asyncio.gather(*futures))
+
+    async def viewed(self, who: Caller, what: str, resident: str) -> None:
+        """Write the view of a person to the audit trail; without that there is no view (503)."""
+        async with kafka():
+            await audit.viewed(self.log, who, what, resident)
+
+    async def ends(self, topic: str = EVENTS, max_age: float = 1.0) -> dict[int, int]:
+        """Next offset to be written of each partition of ``topic``, at most ``max_age`` seconds old."""
+        read_at, ends = self._ends.get(topic, (-1e9, {}))
+        if time.monotonic() - read_at > max_age:
+            read_at = time.monotonic()
+            async with kafka():
+                ends = await self.feed.ends(topic)
+            self._ends[topic] = read_at, ends
+        return ends
+
+
+@asynccontextmanager
+async def kafka() -> AsyncIterator[None]:
+    """Turns what Kafka can't do now into a 503; what was sent may still arrive, and sent again it is the same event."""
+    try:
+        async with asyncio.timeout(KAFKA_SECONDS):
+            yield
+    except (KafkaError, TimeoutError) as error:
+        detail = "the log cannot be reached now; send it again with the same id"
+        raise Problem(503, detail, {"Retry-After": "2"}) from error
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open log, feed and tables for the app's life."""
+    tables = Tables()
+    async with Log() as log, Feed() as feed:
+        app.state.backend = Backend(log, feed, tables)
+        try:
+            yield
+        finally:
+            await tables.close()
+
+
+def backend(request: Request) -> Backend:
+    """Dependency: what the app stands on."""
+    found: Backend = request.app.state.backend
+    return found
+
+
+BackendDependency = Annotated[Backend, Depends(backend)]

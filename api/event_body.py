@@ -1,0 +1,79 @@
+"""The body of `POST /v1/events`, taken apart: one event, a JSON array, or NDJSON; each event with its bytes as sent."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import orjson
+
+from api.problem import Problem
+
+MANY = 10_000  # events in one request
+EVENT_BYTES = 256 * 1024
+JSON_TYPES = frozenset({"application/json", "application/cloudevents+json", "application/cloudevents-batch+json"})
+NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+BLANK = " \t\r\n"
+
+
+class Sent(NamedTuple):
+    """One event of a request: its bytes, and what they say (``None`` with ``error`` where they say nothing)."""
+
+    raw: bytes
+    value: Any
+    error: str | None = None
+
+
+def split(body: bytes, content_type: str, encoding: str) -> list[Sent]:
+    """The events in ``body``, in order.
+
+    Raises a problem: 415 for another content type or an encoded body, 400 when a JSON body can't be read or holds no
+    event, 413 for more than 10,000 events. A bad NDJSON line is one bad event.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if encoding.strip().lower() not in ("", "identity"):
+        raise Problem(415, f"content encoding {encoding!r} is not supported", {"Accept-Encoding": "identity"})
+    if kind in NDJSON_TYPES:
+        sent = [_line(line) for line in body.split(b"\n") if line.strip()]
+    elif kind in JSON_TYPES:
+        sent = _json(body)
+    else:
+        accepted = ", ".join(sorted(JSON_TYPES | NDJSON_TYPES))
+        raise Problem(415, f"content type {kind or 'none'!r} is not one of {accepted}", {"Accept-Post": accepted})
+    if not sent:
+        raise Problem(400, "the body holds no event")
+    if len(sent) > MANY:
+        raise Problem(413, f"{len(sent)} events; at most {MANY} a request")
+    return sent
+
+
+def _line(line: bytes) -> Sent:
+    try:
+        return Sent(line.strip(), orjson.loads(line))
+    except orjson.JSONDecodeError as error:
+        return Sent(line.strip(), None, str(error))
+
+
+def _json(body: bytes) -> list[Sent]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from error
+    if not isinstance(value, list):
+        return [Sent(body, value)]
+    return [Sent(raw, each) for raw, each in zip(_elements(body, value), value, strict=True)]
+
+
+def _elements(body: bytes, values: list[Any]) -> Iterator[bytes]:
+    """The bytes of each element of the JSON array ``body``."""
+    text, decoder = body.decode(), json.JSONDecoder()
+    at = text.index("[") + 1
+    for value in values:
+        while text[at] in BLANK or text[at] == ",":
+            at += 1
+        try:
+            _, end = decoder.raw_decode(text, at)
+        except RecursionError:  # nested deeper than Python's decoder goes: the value again, not its bytes
+            yield from map(orjson.dumps, values[values.index(value) :])
+            return
+        yield text[at:end].encode()
+        at = end

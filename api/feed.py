@@ -1,0 +1,272 @@
+"""The alert feed: the topic `derived`, read once a process and fanned out to everybody who follows.
+
+A follower's position is the next offset of every partition. It is served from its own position up to where the shared
+reader stood when it joined (by a short-lived reader of its own), and from there on live; every record has one offset,
+so that nothing is lost or repeated at the seam. A follower that is too slow loses its buffer, not its place: it goes
+back to reading for itself. A worker that was killed may send an output again: the copy at the lowest offset counts,
+later ones are passed over. ClickHouse is not needed here.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from api import metrics
+from api.alert_item import from_event
+from api.problem import Problem
+from infra.clients import consumer
+from infra.clock import clock
+from schemas.topics import DERIVED
+
+BUFFER = 1000  # changes a follower may be behind before it reads for itself
+RECENT = 20_000  # alerts kept in memory, for those not projected yet
+FIRST = 100_000  # alert events whose first offset is kept in memory, to know a copy
+WARM = 1000  # records of each partition read at start
+HEARTBEAT_SECONDS = 15.0
+READERS = 4  # followers that may read for themselves at once
+
+log = logging.getLogger("mailiu.api.feed")
+
+
+class Change(NamedTuple):
+    """One alert event: where it lies, what changed, and the whole alert as it now is."""
+
+    partition: int
+    offset: int
+    what: str
+    alert: dict[str, Any]
+
+
+class Step(NamedTuple):
+    """What a follower gets: a change, or none (a heartbeat), and the position after it."""
+
+    change: Change | None
+    position: tuple[int, ...]
+
+
+class Follower:
+    """The bounded buffer between the shared reader and one client."""
+
+    def __init__(self) -> None:
+        self.buffer: deque[Step] = deque()
+        self.overflowed = False
+        self.filled = asyncio.Event()
+
+    def put(self, step: Step) -> None:
+        """Add a change; past the bound the buffer is dropped and the follower must read for itself."""
+        if self.overflowed:
+            return
+        if len(self.buffer) >= BUFFER:
+            self.buffer.clear()
+            self.overflowed = True
+        else:
+            self.buffer.append(step)
+        self.filled.set()
+
+    def restart(self) -> None:
+        """Forget what was buffered and take changes again."""
+        self.buffer.clear()
+        self.overflowed = False
+        self.filled.clear()
+
+    async def wait(self, seconds: float) -> None:
+        """Until something is there, at most ``seconds``."""
+        self.filled.clear()
+        if not self.buffer and not self.overflowed:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.filled.wait(), seconds)
+
+
+class Feed:
+    """Reads `derived` for this process; ``async with Feed() as feed``."""
+
+    def __init__(self) -> None:
+        self.next: list[int] = []
+        self.followers: set[Follower] = set()
+        self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._first: OrderedDict[bytes, int] = OrderedDict()
+        self._consumer: AIOKafkaConsumer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._readers = asyncio.Semaphore(READERS)
+
+    async def __aenter__(self) -> "Feed":
+        self._consumer = reader = consumer()
+        await reader.start()
+        partitions = await _partitions(reader)
+        reader.assign(partitions)
+        ends = await reader.end_offsets(partitions)
+        begins = await reader.beginning_offsets(partitions)
+        self.next = [max(begins[p], ends[p] - WARM) for p in partitions]
+        for partition, offset in zip(partitions, self.next, strict=True):
+            reader.seek(partition, offset)
+        self._task = asyncio.create_task(self._read())
+        async with asyncio.timeout(30):
+            while any(self.next[p.partition] < ends[p] for p in partitions):
+                await asyncio.sleep(0.02)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        if self._consumer:
+            await self._consumer.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the shared reader runs."""
+        return self._task is not None and not self._task.done()
+
+    def recent(self, alert: str) -> dict[str, Any] | None:
+        """The alert as last seen here, which may be ahead of the tables."""
+        return self._recent.get(alert)
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        """Next offset to be written of every partition of ``topic``."""
+        assert self._consumer is not None
+        reader = self._consumer
+        found = await reader.end_offsets(await _partitions(reader, topic))
+        return {partition.partition: offset for partition, offset in found.items()}
+
+    async def position(self, text: str) -> list[int]:
+        """The position in a ``Last-Event-ID``; a 400 problem when it is none of this log."""
+        parts = text.split("-")
+        if len(parts) != len(self.next) or not all(part.isascii() and part.isdigit() for part in parts):
+            raise Problem(400, "Last-Event-ID is not a position of this stream")
+        position = [int(part) for part in parts]
+        if any(mine > here for mine, here in zip(position, self.next, strict=True)):
+            ends = await self.ends(DERIVED)
+            if any(offset > ends[partition] for partition, offset in enumerate(position)):
+                raise Problem(400, "Last-Event-ID lies past the end of the log")
+        return position
+
+    async def follow(self, position: Sequence[int] | None = None) -> AsyncGenerator[Step, None]:
+        """Every change from ``position`` on (default: from now), for ever, with heartbeats; each exactly once."""
+        follower = Follower()
+        mine = list(self.next if position is None else position)
+        self.followers.add(follower)
+        metrics.FOLLOWERS.inc()
+        try:
+            while True:
+                follower.restart()
+                target = tuple(self.next)
+                async for step in self._between(mine, target):
+                    yield step
+                while not follower.overflowed:
+                    if follower.buffer:
+                        change, reached = follower.buffer.popleft()
+                        assert change is not None
+                        behind = change.offset < mine[change.partition]
+                        mine[:] = map(max, mine, reached)
+                        if not behind:
+                            yield Step(change, tuple(mine))
+                        continue
+                    await follower.wait(HEARTBEAT_SECONDS)
+                    if not follower.buffer and not follower.overflowed:
+                        mine[:] = map(max, mine, self.next)
+                        yield Step(None, tuple(mine))
+        finally:
+            self.followers.discard(follower)
+            metrics.FOLLOWERS.dec()
+
+    async def _between(self, mine: list[int], target: Sequence[int]) -> AsyncIterator[Step]:
+        """The changes from ``mine`` up to ``target``; moves ``mine`` along."""
+        behind = [TopicPartition(DERIVED, p) for p, end in enumerate(target) if mine[p] < end]
+        if not behind:
+            return
+        sent: set[bytes] = set()
+        async with self._readers:
+            reader = consumer()
+            await reader.start()
+            try:
+                reader.assign(behind)
+                for partition in behind:
+                    reader.seek(partition, mine[partition.partition])
+                while behind:
+                    batches = await reader.getmany(*behind, timeout_ms=1000, max_records=500)
+                    for partition, records in batches.items():
+                        number = partition.partition
+                        for record in records:
+                            if record.offset >= target[number]:
+                                break
+                            mine[number] = record.offset + 1
+                            id = _header(record, "ce_id")
+                            if id in sent or self._first.get(id, record.offset) < record.offset:
+                                continue
+                            if change := _change(record):
+                                sent.add(id)
+                                yield Step(change, tuple(mine))
+                        if mine[number] >= target[number]:
+                            behind.remove(partition)
+                            reader.pause(partition)
+            finally:
+                await reader.stop()
+
+    async def _read(self) -> None:
+        assert self._consumer is not None
+        while True:
+            try:
+                batches = await self._consumer.getmany(timeout_ms=1000, max_records=500)
+            except KafkaError:
+                log.exception("reading `derived`; trying again")
+                await asyncio.sleep(1)
+                continue
+            for records in batches.values():
+                for record in records:
+                    self.next[record.partition] = record.offset + 1
+                    if change := _change(record):
+                        self._dispatch(change, record)
+
+    def _dispatch(self, change: Change, record: ConsumerRecord) -> None:
+        first = self._first.setdefault(_header(record, "ce_id"), record.offset)
+        if first < record.offset:
+            return
+        if len(self._first) > FIRST:
+            self._first.popitem(last=False)
+        metrics.ALERT_DELAY.observe(max(clock().now().timestamp() - record.timestamp / 1000, 0) / clock().speed)
+        id = change.alert["id"]
+        self._recent[id] = change.alert
+        self._recent.move_to_end(id)
+        if len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+        step = Step(change, tuple(self.next))
+        for follower in self.followers:
+            follower.put(step)
+
+
+def text(position: Sequence[int]) -> str:
+    """A position as a ``Last-Event-ID``: the next offset of every partition, in order."""
+    return "-".join(map(str, position))
+
+
+def _change(record: ConsumerRecord) -> Change | None:
+    type = _header(record, "ce_type")
+    if not type.startswith(b"mailiu.alert."):
+        return None
+    try:
+        what = type.decode().split(".")[2]
+        return Change(record.partition, record.offset, what, from_event(orjson.loads(record.value)))
+    except (ValueError, LookupError, TypeError):
+        log.exception("derived %s:%s is no alert", record.partition, record.offset)
+        return None
+
+
+def _header(record: ConsumerRecord, name: str) -> bytes:
+    return next((value for each, value in record.headers if each == name), b"")
+
+
+async def _partitions(reader: AIOKafkaConsumer, topic: str = DERIVED) -> list[TopicPartition]:
+    for _ in range(100):
+        if numbers := reader.partitions_for_topic(topic):
+            return [TopicPartition(topic, number) for number in sorted(numbers)]
+        await reader.topics()
+        await asyncio.sleep(0.1)
+    raise RuntimeError(f"topic {topic} does not exist")

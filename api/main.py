@@ -1,0 +1,83 @@
+"""The API: append events, alert feed, residents, statistics. ``python -m infra.cli part api`` serves it."""
+
+import asyncio
+import signal
+
+import uvicorn
+from fastapi import FastAPI
+
+from api import (
+    alert,
+    alert_action,
+    alert_stream,
+    docs,
+    events,
+    freshness,
+    health,
+    metrics,
+    problem,
+    resident,
+    statistics,
+)
+from api.backend import lifespan
+from api.body_limit import BodyLimit
+from infra.part import log_to_stderr, ready
+from infra.settings import settings
+
+DESCRIPTION = """\
+Event-sourced streaming analytics for community health. Every answer about persons needs a bearer token
+(`mailiu token --role clinician --institution I01`); every view of a person is audited.
+
+社区健康事件流分析平台。除 `/health` 外均需访问令牌；对居民数据的每次查看均留有审计记录。
+"""
+TAGS = [
+    {"name": "events", "description": "Append events to the log. 写入事件。"},
+    {"name": "alerts", "description": "The alert feed and what people do with alerts. 告警与处置。"},
+    {"name": "residents", "description": "One resident. 居民个人。"},
+    {"name": "statistics", "description": "Numbers that explain themselves. 统计指标。"},
+    {"name": "operation", "description": "Freshness, health, metrics. 运行状态。"},
+]
+
+
+def make() -> FastAPI:
+    """The application; log, feed and tables are opened when it starts."""
+    made = FastAPI(
+        title="Mailiu 脉流", version="1", description=DESCRIPTION, openapi_tags=TAGS, lifespan=lifespan,
+        docs_url=None, redoc_url=None,
+    )  # fmt: skip
+    problem.install(made)
+    made.add_middleware(BodyLimit)
+    made.add_middleware(metrics.Measured)
+    for context in (events, alert_stream, alert, alert_action, resident, statistics, freshness, health, docs):
+        made.include_router(context.router)
+    docs.describe(made)
+    return made
+
+
+app = make()
+
+
+def run() -> None:
+    """Serve on the address of the settings until SIGTERM; open streams are closed within a second."""
+    log_to_stderr()
+    host, _, port = settings().api.rpartition(":")
+    config = uvicorn.Config(
+        app, host=host, port=int(port), log_config=None, access_log=False, timeout_graceful_shutdown=3,
+        server_header=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    # uvicorn stops in good order and then raises the signal once more; that must not end us with an error.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+    async def serve() -> None:
+        task = asyncio.create_task(server.serve())
+        while not server.started and not task.done():
+            await asyncio.sleep(0.02)
+        if server.started:
+            ready("api")
+        await task
+
+    asyncio.run(serve())
+    if not server.started:
+        raise SystemExit(1)

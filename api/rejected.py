@@ -1,0 +1,77 @@
+"""What the REST gateway refuses, kept whole on the topic `rejected`: raw bytes (encrypted), where from and why."""
+
+import base64
+import hashlib
+from functools import cache
+from typing import Any
+
+import orjson
+from cryptography.fernet import Fernet
+
+from infra.clock import clock
+from infra.log import Log
+from infra.settings import settings
+from mqtt_ingest.decoded import shown
+from mqtt_ingest.texts import explain
+from schemas.envelope import InvalidEvent, identity, rfc3339
+from schemas.topics import REJECTED
+
+#: Reasons that only this gateway has; the others are explained as for every gateway.
+TEXTS = {
+    "not-allowed": ("令牌无此权限", "is not for this token"),
+    "wrong-institution": ("不在令牌的机构范围内", "is not covered by the token"),
+    "unknown-alert": ("没有此告警", "is no alert that the token covers"),
+    "future": ("时间在未来", "lies in the future"),
+    "forbidden-act": ("当前不允许此操作：{detail}", "cannot be done now: {detail}"),
+}
+
+
+class Refused(Exception):
+    """An event that is not taken: the HTTP status it would have by itself, the reason, field and value."""
+
+    def __init__(self, status: int, reason: str, field: str, value: object, detail: str = "") -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.field, self.value = status, reason, field, shown(value)
+        if reason in TEXTS:
+            zh, en = (text.format(detail=detail) for text in TEXTS[reason])
+            self.message = {"zh": f"{field}（{self.value}）{zh}", "en": f"{field} ({self.value}) {en}"}
+        else:
+            self.message = explain(reason, field, self.value, detail)
+
+    @classmethod
+    def invalid(cls, error: InvalidEvent) -> "Refused":
+        """The refusal of an event that breaks its schema."""
+        return cls(400 if error.code == "unreadable" else 422, error.code, error.field, error.value, error.reason)
+
+
+async def keep(log: Log, actor: str, refused: list[tuple[bytes, Refused]]) -> None:
+    """Append what was refused to `rejected`; returns once Kafka holds it all. The same bytes have the same id."""
+    assert log.producer is not None
+    source = f"rest/{actor}"
+    futures = [await log.producer.send(REJECTED, _record(source, raw, why), source.encode()) for raw, why in refused]
+    for future in futures:
+        await future
+
+
+def _record(source: str, raw: bytes, why: Refused) -> bytes:
+    record: dict[str, Any] = {
+        "id": str(identity(source, hashlib.sha256(raw).hexdigest())),
+        "source": source,
+        "received": rfc3339(clock().now()),
+        "reason": why.reason,
+        "field": why.field,
+        "value": why.value,
+        "message": why.message,
+        "device": None,
+        "institution": None,
+        "kind": None,
+        "mqtt_topic": None,
+        "raw": _fernet().encrypt(raw).decode(),
+        "position": None,
+    }
+    return orjson.dumps(record)
+
+
+@cache
+def _fernet() -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(settings().secret("rejected").encode()).digest()))

@@ -1,0 +1,327 @@
+"""One resident: summary, timeline and readings. Another institution's resident does not exist for the caller."""
+
+import asyncio
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api import paging
+from api.alert import COLUMNS
+from api.alert_item import AlertItem, from_row
+from api.auth import Caller, ResidentReader
+from api.backend import Backend, BackendDependency
+from api.blood_pressure import HomePressure, summarize
+from api.position import Wait
+from api.problem import Problem, problems
+from api.tables import Row
+from infra.clock import clock
+from infra.settings import settings
+from schemas.device import Kind
+from schemas.envelope import SUBJECT
+
+router = APIRouter(prefix="/v1/residents", tags=["residents"])
+ResidentId = Annotated[str, Path(pattern=SUBJECT, description="resident id (a pseudonym) 居民编号（假名）")]
+From = Annotated[AwareDatetime | None, Query(alias="from", description="from this instant on, with offset 起始时间")]
+To = Annotated[AwareDatetime | None, Query(description="before this instant, with offset 截止时间")]
+
+
+class Condition(BaseModel):
+    """A diagnosis that holds."""
+
+    code: str = Field(description="ICD-10")
+    certainty: str | None
+    diagnosed_time: datetime | None
+
+
+class Device(BaseModel):
+    """A device bound to the resident now."""
+
+    device: str
+    user_slot: int | None
+    from_time: datetime
+
+
+class Resident(BaseModel):
+    """What a clinician sees first. 居民摘要。"""
+
+    resident: str
+    sex: str | None
+    birth_date: date | None
+    age: int | None = Field(description="completed years")
+    institution: str | None
+    team: str | None
+    doctor: str | None
+    registered_time: datetime | None
+    died_time: datetime | None
+    labels: list[str]
+    conditions: list[Condition]
+    devices: list[Device]
+    open_alerts: list[AlertItem] = Field(description="not closed and not withdrawn, most severe first")
+    home_blood_pressure: HomePressure
+
+
+class Entry(BaseModel):
+    """One event of a resident's life."""
+
+    id: UUID
+    type: str
+    time: datetime
+    recordedtime: datetime
+    institution: str | None
+    actor: str | None
+    data: dict[str, Any]
+
+
+class Timeline(BaseModel):
+    """A page of the timeline, newest first."""
+
+    items: list[Entry]
+    next: str | None
+
+
+class Reading(BaseModel):
+    """One reading; pressures in mm[Hg], other kinds as ``value`` in ``unit``."""
+
+    id: UUID
+    kind: Kind
+    time: datetime
+    recordedtime: datetime
+    systolic: float | None
+    diastolic: float | None
+    mean: float | None
+    pulse: float | None
+    value: float | None
+    unit: str
+    context: str | None
+    place: str
+    source: str
+    device: str | None
+    user_slot: int | None
+    flags: list[str]
+    clock: str = Field(description="trust in `time`: trusted, corrected, receipt, untrusted")
+    device_time: datetime | None
+    origin: str
+    retracted: bool
+
+
+class Readings(BaseModel):
+    """A page of readings, newest first."""
+
+    items: list[Reading]
+    next: str | None
+
+
+RESIDENT = """
+SELECT resident, sex, birth_date, institution, team, doctor, registered_time, died_time, labels
+FROM residents WHERE resident = {resident:String}
+"""
+#: Who manages somebody of whom no registration is known yet: the institution that last sent anything.
+UNREGISTERED = """
+SELECT argMax(institution, time) AS institution FROM (
+    SELECT institution, time FROM readings WHERE resident = {resident:String}
+    UNION ALL SELECT institution, time FROM timeline WHERE resident = {resident:String}
+) WHERE institution != ''
+HAVING count() > 0
+"""
+CONDITIONS = """
+SELECT code, certainty, diagnosed_time FROM conditions
+WHERE resident = {resident:String} AND resolved_time IS NULL ORDER BY diagnosed_time
+"""
+DEVICES = """
+SELECT device, user_slot, from_time FROM bindings
+WHERE resident = {resident:String} AND from_time <= {now:DateTime64(3, 'UTC')}
+  AND (to_time IS NULL OR to_time > {now:DateTime64(3, 'UTC')})
+ORDER BY from_time
+"""
+OPEN_ALERTS = f"""
+SELECT {COLUMNS} FROM alerts
+WHERE resident = {{resident:String}} AND handling != 'closed' AND condition != 'withdrawn'
+ORDER BY indexOf(['red', 'orange', 'yellow', 'technical'], severity), raised_time DESC
+"""
+TIMELINE = """
+SELECT id, type, time, recordedtime, institution, actor, data FROM (
+    SELECT id, type, time, recordedtime, institution, actor, data FROM timeline WHERE resident = {resident:String}
+    UNION ALL
+    SELECT id, concat('mailiu.reading.', kind, '-measured.v1') AS type, time, recordedtime, institution, NULL AS actor,
+        if(kind = 'blood-pressure',
+            toJSONString(CAST((systolic, diastolic, pulse, retracted) AS Tuple(systolic Nullable(Float64),
+                diastolic Nullable(Float64), pulse Nullable(Float64), retracted Bool))),
+            toJSONString(CAST((value, unit, retracted) AS Tuple(value Nullable(Float64), unit String, retracted Bool)))
+        ) AS data
+    FROM readings WHERE resident = {resident:String}
+    UNION ALL
+    SELECT id, concat('mailiu.alert.', kind, '.v1') AS type, updated_time AS time, updated_time AS recordedtime,
+        institution, NULL AS actor,
+        toJSONString(CAST((toString(alert), rule, severity, condition, handling, revision) AS Tuple(alert String,
+            rule String, severity String, condition String, handling String, revision UInt32))) AS data
+    FROM alert_events WHERE resident = {resident:String}
+)
+"""
+READINGS = """
+SELECT id, kind, time, recordedtime, systolic, diastolic, mean, pulse, value, unit, context, place, source, device,
+    user_slot, flags, clock, device_time, origin, retracted
+FROM readings
+"""
+
+
+async def find(backend: Backend, who: Caller, resident: str) -> Row:
+    """Demographics of a resident whom the caller may see; 404 for everybody else."""
+    rows = await backend.tables.rows(RESIDENT, {"resident": resident})
+    if not rows:
+        unregistered = await backend.tables.rows(UNREGISTERED, {"resident": resident})
+        nothing = dict.fromkeys(("sex", "birth_date", "team", "doctor", "registered_time", "died_time"))
+        rows = [{**nothing, **row, "resident": resident, "labels": []} for row in unregistered]
+    if not rows or not who.covers(rows[0]["institution"]):
+        raise Problem(404, f"no resident {resident}")
+    return rows[0]
+
+
+@router.get("/{resident}", summary="A resident 居民摘要", responses=problems(403, 404, 422, 504))
+async def resident_summary(
+    who: ResidentReader, backend: BackendDependency, resident: ResidentId, wait: Wait = None
+) -> Resident:
+    """Demographics, conditions, devices, open alerts and home blood pressure."""
+    await backend.progress.wait(wait, fold=True)
+    found = await find(backend, who, resident)
+    now = clock().now()
+    parameters = {"resident": resident, "now": now}
+    conditions, devices, alerts, pressure, _ = await asyncio.gather(
+        backend.tables.rows(CONDITIONS, parameters),
+        backend.tables.rows(DEVICES, parameters),
+        backend.tables.rows(OPEN_ALERTS, parameters),
+        summarize(backend.tables, resident),
+        backend.viewed(who, "summary", resident),
+    )
+    return Resident(
+        **found,
+        age=_age(found["birth_date"], now.astimezone(settings().zone).date()),
+        conditions=[Condition.model_validate(row) for row in conditions],
+        devices=[Device.model_validate(row) for row in devices],
+        open_alerts=[from_row(row) for row in alerts],
+        home_blood_pressure=pressure,
+    )
+
+
+@router.get("/{resident}/timeline", summary="Timeline 时间线", responses=problems(403, 404, 422, 504))
+async def timeline(
+    who: ResidentReader,
+    backend: BackendDependency,
+    resident: ResidentId,
+    context: Annotated[
+        list[str] | None, Query(max_length=20, description="only these contexts: reading, chronic, alert … 事件类别")
+    ] = None,
+    start: From = None,
+    to: To = None,
+    cursor: paging.Cursor = None,
+    limit: paging.Limit = 100,
+    wait: Wait = None,
+) -> Timeline:
+    """Everything that happened to a resident, readings and alerts among it, newest first."""
+    await backend.progress.wait(wait, fold=True)
+    await find(backend, who, resident)
+    conditions, parameters = _between(resident, start, to, cursor)
+    if context:
+        conditions.append("splitByChar('.', type)[2] IN {context:Array(String)}")
+        parameters["context"] = context
+    rows, _ = await asyncio.gather(
+        backend.tables.rows(_page(TIMELINE, conditions), {**parameters, "limit": limit + 1}),
+        backend.viewed(who, "timeline", resident),
+    )
+    entries = [
+        Entry(**{**row, "data": orjson.loads(row["data"] or b"{}"), "institution": row["institution"] or None})
+        for row in rows[:limit]
+    ]
+    return Timeline(items=entries, next=_next(rows, limit))
+
+
+@router.get("/{resident}/readings", summary="Readings 测量记录", responses=problems(403, 404, 422, 504))
+async def readings(
+    who: ResidentReader,
+    backend: BackendDependency,
+    resident: ResidentId,
+    kind: Annotated[list[Kind] | None, Query(description="only these kinds 读数类别")] = None,
+    start: From = None,
+    to: To = None,
+    cursor: paging.Cursor = None,
+    limit: paging.Limit = 100,
+    wait: Wait = None,
+) -> Readings:
+    """Readings with everything known of them, newest first; retracted ones are marked."""
+    await backend.progress.wait(wait)
+    await find(backend, who, resident)
+    conditions, parameters = _between(resident, start, to, cursor)
+    conditions.append("resident = {resident:String}")
+    if kind:
+        conditions.append("kind IN {kind:Array(String)}")
+        parameters["kind"] = kind
+    rows, _ = await asyncio.gather(
+        backend.tables.rows(_page(READINGS, conditions), {**parameters, "limit": limit + 1}),
+        backend.viewed(who, "readings", resident),
+    )
+    return Readings(items=[Reading.model_validate(row) for row in rows[:limit]], next=_next(rows, limit))
+
+
+@router.get(
+    "/{resident}/blood-pressure",
+    summary="Home blood pressure 家庭血压",
+    description=(
+        "The week's mean by the guideline protocol (a prescribed week drops its first day, a rolling week nothing), "
+        "mornings and evenings, and the variability of the whole period.\n\n"
+        "按指南计算家庭血压均值（处方测量周去除首日，滚动7天不去除）、早晚均值及整个期间的变异性。"
+    ),
+    responses=problems(403, 404, 422, 504),
+)
+async def blood_pressure(
+    who: ResidentReader,
+    backend: BackendDependency,
+    resident: ResidentId,
+    protocol: Annotated[
+        str | None,
+        Query(
+            pattern="^(week|rolling)$", description="default: `week` within a prescribed week, else `rolling` 统计方式"
+        ),
+    ] = None,
+    start: From = None,
+    to: To = None,
+    wait: Wait = None,
+) -> HomePressure:
+    """Home blood pressure, summed up."""
+    await backend.progress.wait(wait)
+    await find(backend, who, resident)
+    summary, _ = await asyncio.gather(
+        summarize(backend.tables, resident, protocol, start, to),  # type: ignore[arg-type]
+        backend.viewed(who, "blood-pressure", resident),
+    )
+    return summary
+
+
+def _between(
+    resident: str, start: datetime | None, to: datetime | None, cursor: str | None
+) -> tuple[list[str], dict[str, Any]]:
+    conditions, parameters = ["1"], {"resident": resident}
+    for name, instant, comparison in (("from", start, ">="), ("to", to, "<")):
+        if instant is not None:
+            conditions.append(f"time {comparison} {{{name}:DateTime64(3, 'UTC')}}")
+            parameters[name] = instant  # type: ignore[assignment]
+    if cursor is not None:
+        conditions.append("(time, id) < ({at:DateTime64(3, 'UTC')}, {after:UUID})")
+        parameters["at"], parameters["after"] = paging.decode(cursor)  # type: ignore[assignment]
+    return conditions, parameters
+
+
+def _page(select: str, conditions: list[str]) -> str:
+    return f"{select} WHERE {' AND '.join(conditions)} ORDER BY time DESC, id DESC LIMIT {{limit:UInt32}}"
+
+
+def _next(rows: list[Row], limit: int) -> str | None:
+    return paging.encode(rows[limit - 1]["time"], rows[limit - 1]["id"]) if len(rows) > limit else None
+
+
+def _age(born: date | None, today: date) -> int | None:
+    if born is None:
+        return None
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

@@ -20,6 +20,9 @@ class ModelRegistered(Data):
     nmpa_number: str | None = Field(None, max_length=60)
     udi: str | None = Field(None, max_length=100)
     validated: bool | None = None
+    site: Literal["upper-arm", "wrist", "finger", "other"] | None = Field(
+        None, description="readings of a wrist device may alarm but enter no mean"
+    )
 
 
 class Registered(Data):
@@ -35,6 +38,7 @@ class Bound(Data):
 
     device: Annotated[str, Code]
     user_slot: int | None = Field(None, ge=0, le=254, description="absent: every slot")
+    model: Annotated[str, Code] | None = Field(None, description="its model, so that its readings can be judged by it")
 
 
 class Unbound(Bound):

@@ -1,0 +1,316 @@
+"""What each event changes in the state, and which rules it may concern.
+
+A handler returns the names of the rules to evaluate. Evidence goes into the sorted series; of standing facts the entry
+with the latest (time, id) stands. Times after receipt are wrong clocks: such values count as measured on receipt.
+"""
+
+from collections.abc import Callable, Iterable
+
+from streams import alert, binding, plan, summary
+from streams.calendar import day_of
+from streams.case import IMPORTED, Case
+from streams.state import add, newest, remember, remove
+
+Touched = Iterable[str]
+
+PRESSURE = ("bp-crisis", "bp-low", "bp-sustained-high", "bp-low-treated", "bp-pregnancy", "child-reading")
+GLUCOSE = ("glucose-low", "glucose-high", "glucose-lows-repeated")
+WATCH = ("adherence-low", "readings-silent")
+SYMPTOM = ("symptom-red", "bp-low", "bp-pregnancy", "glucose-low", "glucose-high")
+PERSON = (*PRESSURE, *GLUCOSE, *WATCH, "symptom-red", "check-person")
+NOTHING: tuple[str, ...] = ()
+
+
+def moment(case: Case) -> tuple[int, int]:
+    """Time and lateness at receipt of a value. What has no trusted clock and was not stored counts as of receipt."""
+    event = case.event
+    time = event.time
+    if event.data.get("clock") == "untrusted" and "backlog" not in event.data.get("flags", ()):
+        time = event.recorded
+    time = min(time, event.recorded)
+    return time, IMPORTED if event.origin == "import" else event.recorded - time
+
+
+def _after_death(case: Case, time: int) -> bool:
+    died = case.state.get("died")
+    return died is not None and time > died[0]
+
+
+def blood_pressure(case: Case) -> Touched:
+    """A pressure; whether it may enter means is settled here."""
+    time, late = moment(case)
+    if time < case.horizon:
+        return NOTHING
+    data, state = case.event.data, case.state
+    counts = summary.counts(case)
+    at = add(state, "bp", time, case.event.identity, late, data["systolic"], data["diastolic"], counts)
+    if counts:
+        summary.refresh(case, day_of(case.facts, state["bp"]["t"][at]))
+    touched = ["bp-crisis", "bp-low", "bp-sustained-high"]
+    if "rx" in state:
+        touched.append("bp-low-treated")
+    if "gestation" in state:
+        touched.append("bp-pregnancy")
+    if "birth" in state:
+        touched.append("child-reading")
+    return touched + _watched(case)
+
+
+def _watched(case: Case) -> list[str]:
+    """The plan's rules whose alert a new reading may end."""
+    return [a["rule"] for a in case.state["alerts"] if a["rule"] in WATCH and a["cond"] == "active"]
+
+
+def glucose(case: Case) -> Touched:
+    """A glucose value with the meter's own HI or LO."""
+    time, late = moment(case)
+    if time < case.horizon:
+        return NOTHING
+    flags = case.event.data.get("flags", ())
+    flag = "high" if "meter-high" in flags else "low" if "meter-low" in flags else ""
+    add(case.state, "gl", time, case.event.identity, late, case.event.data["value"], flag)
+    return [*GLUCOSE, *_watched(case)]
+
+
+def other_kind(name: str) -> Callable[[Case], Touched]:
+    """A reading of a kind of which only the time matters here."""
+
+    def handler(case: Case) -> Touched:
+        time, late = moment(case)
+        if time < case.horizon:
+            return NOTHING
+        add(case.state, name, time, case.event.identity, late)
+        return ["child-reading", *_watched(case)] if name == "heart-rate" else _watched(case)
+
+    return handler
+
+
+def retracted(case: Case) -> Touched:
+    """A reading was wrong: it is gone, also if it comes (again) later."""
+    reading = case.event.data["reading"]
+    remember(case.state, "gone", case.now, reading)
+    was = remove(case.state, reading)
+    if was is not None and was[0] == "bp":
+        summary.refresh(case, day_of(case.facts, was[1]))
+    return NOTHING if was is None else PERSON
+
+
+def symptom(case: Case) -> Touched:
+    """Coded symptoms, by any channel."""
+    time, late = moment(case)
+    codes = [code for code in case.event.data["symptoms"] if code != "none"]
+    if time < case.horizon or not codes:
+        return NOTHING
+    add(case.state, "sx", time, case.event.identity, late, codes)
+    return SYMPTOM
+
+
+def failed(case: Case) -> Touched:
+    """A device tried and has no value: never a reading, but three in a row say something of the person."""
+    data = case.event.data
+    flags = data.get("flags", ())
+    if "meter-high" in flags or "meter-low" in flags:
+        return _trouble(case, "meter-high" if "meter-high" in flags else "meter-low")
+    return _trouble(case, "out-of-limits" if data["reason"] == "out-of-limits" else "failed")
+
+
+def person_unknown(case: Case) -> Touched:
+    """A crisis value of nobody's device."""
+    return _trouble(case, "person-unknown")
+
+
+def _trouble(case: Case, what: str) -> Touched:
+    time, late = moment(case)
+    if time < case.horizon:
+        return NOTHING
+    add(case.state, "trouble", time, case.event.identity, late, what)
+    return ("check-person",)
+
+
+def registered(case: Case) -> Touched:
+    """The record began: birth date, and the institution that manages the resident."""
+    _stand(case, "inst", case.event.institution)
+    return details(case)
+
+
+def details(case: Case) -> Touched:
+    """Birth date, as registered or corrected."""
+    born = case.event.data.get("birth_date")
+    if born is None or not _stand(case, "birth", born):
+        return NOTHING
+    case.state.pop("held", None)
+    return PERSON
+
+
+def transferred(case: Case) -> Touched:
+    """Another institution manages the resident from now on: open alerts are new to its people."""
+    before = case.institution
+    if _stand(case, "inst", case.event.data["to_institution"]) and case.institution != before:
+        alert.handed_over(case)
+    return NOTHING
+
+
+def contracted(case: Case) -> Touched:
+    """The contract says which institution manages the resident."""
+    before = case.institution
+    if case.event.institution and _stand(case, "inst", case.event.institution) and case.institution != before:
+        alert.handed_over(case)
+    return NOTHING
+
+
+def died(case: Case) -> Touched:
+    """Nothing is asked of or about a dead resident: what is open is cleared, nothing is due."""
+    _stand(case, "died", True)
+    alert.clear_all(case, "died")
+    return NOTHING
+
+
+def _stand(case: Case, name: str, *values: object) -> bool:
+    """Let the standing fact ``name`` be ``values``, unless a later one stands. Whether it now stands."""
+    event = case.event
+    if not newest(case.state.get(name), event.time, event.identity):
+        return False
+    case.state[name] = [event.time, event.identity, *values]
+    return True
+
+
+def diagnosed(case: Case) -> Touched:
+    """A condition, confirmed or not (only confirmed ones count)."""
+    return _coded(case, "dx", case.event.data.get("certainty", "confirmed") == "confirmed")
+
+
+def resolved(case: Case) -> Touched:
+    """A condition no longer holds."""
+    return _coded(case, "dx", False)
+
+
+def prescribed(case: Case) -> Touched:
+    """A drug is taken from now on."""
+    return _coded(case, "rx", True)
+
+
+def stopped(case: Case) -> Touched:
+    """A drug is no longer taken."""
+    return _coded(case, "rx", False)
+
+
+def _coded(case: Case, name: str, holds: bool) -> Touched:
+    event = case.event
+    entries = case.state.setdefault(name, {})
+    code = event.data["code"]
+    if not newest(entries.get(code), event.time, event.identity):
+        return NOTHING
+    entries[code] = [event.time, event.identity, int(holds)]
+    case.state.pop("held", None)
+    return PERSON
+
+
+def target(case: Case) -> Touched:
+    """A personal target: changes the at-target and sustained-high rules, nothing else."""
+    data = case.event.data
+    if not _stand(case, "target", data["systolic"], data["diastolic"]):
+        return NOTHING
+    case.state.pop("held", None)
+    return ("bp-sustained-high",)
+
+
+def pregnancy(what: str) -> Callable[[Case], Touched]:
+    """A pregnancy was registered, ended, or ended in a delivery."""
+
+    def handler(case: Case) -> Touched:
+        event = case.event
+        noted = "error" if event.data.get("reason") == "entered-in-error" else what
+        entries = case.state.setdefault("preg", [])
+        entries.append([event.time, event.identity, noted])
+        entries.sort()
+        spans: list[list[int | None]] = []
+        for time, _, kind in entries:
+            open_span = spans[-1] if spans and spans[-1][1] is None else None
+            if kind == "registered" and open_span is None:
+                spans.append([time, None, 0])
+            elif kind == "error":
+                if open_span is not None:
+                    spans.pop()
+            elif kind == "delivered":
+                if open_span is None:  # never registered: the limits still run to 42 days after it
+                    spans.append([time, time, 1])
+                else:
+                    open_span[1:] = [time, 1]
+            elif kind == "ended" and open_span is not None:
+                open_span[1:] = [time, 0]
+        case.state["gestation"] = spans
+        return PERSON
+
+    return handler
+
+
+def acted(case: Case) -> Touched:
+    """Somebody did something with an alert."""
+    alert.handle(case)
+    return NOTHING
+
+
+def planned(case: Case) -> Touched:
+    """A measuring plan."""
+    plan.planned(case)
+    summary.refresh(case, None)
+    case.state.pop("held", None)
+    return PERSON
+
+
+def plan_marked(case: Case) -> Touched:
+    """The plan was paused, resumed or ended."""
+    plan.marked(case)
+    return WATCH
+
+
+def bound(case: Case) -> Touched:
+    """A device (and slot) is, or is no longer, the resident's."""
+    binding.changed(case)
+    return NOTHING
+
+
+def device_registered(case: Case) -> Touched:
+    """A device joined an institution's stock."""
+    binding.registered(case)
+    return NOTHING
+
+
+#: Evidence: kept in the series, which also remember its ids.
+EVIDENCE: dict[str, Callable[[Case], Touched]] = {
+    "mailiu.reading.blood-pressure-measured.v1": blood_pressure,
+    "mailiu.reading.glucose-measured.v1": glucose,
+    "mailiu.reading.heart-rate-measured.v1": other_kind("heart-rate"),
+    "mailiu.reading.weight-measured.v1": other_kind("weight"),
+    "mailiu.reading.oxygen-measured.v1": other_kind("oxygen"),
+    "mailiu.reading.temperature-measured.v1": other_kind("temperature"),
+    "mailiu.chronic.symptom-reported.v1": symptom,
+    "mailiu.device.measurement-failed.v1": failed,
+    "mailiu.device.person-unknown.v1": person_unknown,
+}
+#: Everything else that changes a state.
+STANDING: dict[str, Callable[[Case], Touched]] = {
+    "mailiu.reading.retracted.v1": retracted,
+    "mailiu.resident.registered.v1": registered,
+    "mailiu.resident.details-changed.v1": details,
+    "mailiu.resident.contracted.v1": contracted,
+    "mailiu.resident.transferred.v1": transferred,
+    "mailiu.resident.died.v1": died,
+    "mailiu.chronic.condition-diagnosed.v1": diagnosed,
+    "mailiu.chronic.condition-resolved.v1": resolved,
+    "mailiu.chronic.medication-prescribed.v1": prescribed,
+    "mailiu.chronic.medication-stopped.v1": stopped,
+    "mailiu.chronic.target-set.v1": target,
+    "mailiu.maternal.pregnancy-registered.v1": pregnancy("registered"),
+    "mailiu.maternal.pregnancy-ended.v1": pregnancy("ended"),
+    "mailiu.maternal.delivery-recorded.v1": pregnancy("delivered"),
+    "mailiu.monitoring.plan-set.v1": planned,
+    "mailiu.monitoring.paused.v1": plan_marked,
+    "mailiu.monitoring.resumed.v1": plan_marked,
+    "mailiu.monitoring.ended.v1": plan_marked,
+    "mailiu.device.bound.v1": bound,
+    "mailiu.device.unbound.v1": bound,
+    "mailiu.device.registered.v1": device_registered,
+    **dict.fromkeys(alert.ACTIONS, acted),
+}
+HANDLERS = EVIDENCE | STANDING

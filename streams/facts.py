@@ -1,0 +1,65 @@
+"""What concerns many residents: core time, rule versions, approvals, working calendar, device models.
+
+One such dict per partition, stored with it. Every event advances core time; the types in `registry.BROADCAST` change
+the rest. Learning an event twice changes nothing.
+"""
+
+from typing import Any
+
+from streams.calendar import DAY
+from streams.event import Input
+
+Facts = dict[str, Any]
+LATENESS = 14 * DAY  # ids are kept this long: later copies must change nothing by themselves
+
+
+def new_facts(zone: str = "Asia/Shanghai") -> Facts:
+    """Facts before the first event. ``zone`` (of local days and working hours) is fixed for a log's life."""
+    return {
+        "core": 0, "zone": zone, "rules": {}, "approved": {}, "holidays": {}, "workdays": {}, "models": {}, "seen": {},
+    }  # fmt: skip
+
+
+def learn(facts: Facts, event: Input) -> Facts:
+    """``facts`` after ``event``; changed in place and returned. Call it for every event, before `fold.fold`."""
+    if event.recorded > facts["core"]:
+        facts["core"] = event.recorded
+    change = CHANGES.get(event.type)
+    if change is not None and event.identity not in facts["seen"]:
+        facts["seen"] = {id: t for id, t in facts["seen"].items() if t >= facts["core"] - LATENESS}
+        facts["seen"][event.identity] = event.recorded
+        change(facts, event)
+    return facts
+
+
+def _activated(facts: Facts, event: Input) -> None:
+    facts["rules"][event.data["rule"]] = event.data["version"]
+
+
+def _approved(facts: Facts, event: Input) -> None:
+    if event.institution is not None:
+        rules = facts["approved"].setdefault(event.institution, [])
+        rule = f"{event.data['rule']}@{event.data['version']}"
+        if rule not in rules:
+            rules.append(rule)
+
+
+def _calendar(facts: Facts, event: Input) -> None:
+    year = f"{event.data['year']}-"
+    for kind in ("holidays", "workdays"):
+        kept = {day: 1 for day in facts[kind] if not day.startswith(year)}
+        facts[kind] = kept | dict.fromkeys(event.data.get(kind, ()), 1)
+
+
+def _model(facts: Facts, event: Input) -> None:
+    """Whether a model's readings may enter means: not when it is known to be unvalidated or worn on the wrist."""
+    data = event.data
+    facts["models"][data["model"]] = int(data.get("validated") is not False and data.get("site") != "wrist")
+
+
+CHANGES = {
+    "mailiu.rule.activated.v1": _activated,
+    "mailiu.rule.approved.v1": _approved,
+    "mailiu.organization.holiday-calendar-set.v1": _calendar,
+    "mailiu.device.model-registered.v1": _model,
+}

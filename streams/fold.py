@@ -1,0 +1,92 @@
+"""The fold: one event after another, one resident's state and what follows from it.
+
+Pure: no clock, no I/O, no randomness. An event first changes the state (`streams.apply`), which names the rules it may
+concern; each of these, and on a tick each that is due, is evaluated over the whole kept state, and
+`streams.alert.reconcile` puts out the difference. Imported events only change the state; what is open then is raised by
+the first tick.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from streams import pressure, summary, sustained
+from streams.alert import emit, reconcile
+from streams.apply import EVIDENCE, HANDLERS
+from streams.calendar import HOUR
+from streams.case import Case, Finding
+from streams.escalation import ESCALATION, escalate
+from streams.escalation import due as reschedule
+from streams.event import TICK, Input, Output
+from streams.facts import Facts, learn, new_facts
+from streams.rules import Rule
+from streams.state import State, horizon, known, new_state, remember
+
+__all__ = ["VERSION", "due", "fold", "learn", "new_facts"]
+
+VERSION = 1  # raised when a change of the fold changes state or outputs
+IMPORT = "import"  # key in the due index: imported, nothing evaluated yet
+
+#: Every rule: its function, and the limit (hours) that separates two episodes, or None for a lasting condition.
+RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
+    "bp-crisis": (pressure.crisis, "episode_hours"),
+    "bp-low": (pressure.low, "episode_hours"),
+    "bp-sustained-high": (sustained.high, None),
+    "bp-low-treated": (sustained.low_treated, None),
+    "child-reading": (pressure.child_reading, "episode_hours"),
+}
+
+
+def fold(state: State | None, event: Input, facts: Facts) -> tuple[State, list[Output]]:
+    """The resident's state after ``event`` and its consequences; ``facts`` have learned the event already.
+
+    The state may be changed in place. A tick is an `Input` of type `clock.ticked` whose subject is the resident.
+    """
+    if state is None:
+        state = new_state()
+    case = Case(state, event, facts, horizon(state, facts))
+    if event.type == TICK:
+        _tick(case)
+        return state, case.outputs
+    handler = HANDLERS.get(event.type)
+    if handler is None or known(state, event.identity):
+        return state, case.outputs
+    if event.institution is not None:
+        state["sender"] = event.institution
+    touched = handler(case)
+    if event.type not in EVIDENCE:
+        remember(state, "seen", case.now, event.identity)
+    if event.origin == "import":
+        state["due"].setdefault(IMPORT, event.recorded)
+    elif "died" not in state:
+        evaluate(case, touched)
+    return state, case.outputs
+
+
+def due(state: State) -> int | None:
+    """Core time (ms) at which a tick must reach this subject, or ``None``."""
+    return min(state["due"].values(), default=None)
+
+
+def evaluate(case: Case, rules: Iterable[str]) -> None:
+    """Compare what each of ``rules`` finds now with its alerts."""
+    for name in rules:
+        if name not in RULES:
+            continue
+        function, gap = RULES[name]
+        rule, case.wake = case.rule(name), []
+        reconcile(case, rule, function(case, rule), None if gap is None else rule.limits[gap] * HOUR)
+
+
+def _tick(case: Case) -> None:
+    pending: dict[str, Any] = case.state["due"]
+    if pending.pop(IMPORT, None) is not None:
+        if "home" in case.state:
+            summary.tell(case)
+        evaluate(case, RULES)
+    else:
+        evaluate(case, sorted(name for name, at in pending.items() if at <= case.now and name in RULES))
+    if pending.get(ESCALATION, case.now + 1) <= case.now:
+        for alert in case.state["alerts"]:
+            if escalate(case, alert):
+                emit(case, alert, "escalated")
+        reschedule(case)

@@ -1,0 +1,190 @@
+"""Single pressures: crisis with its closed re-measure loop, confirmed low pressure, a child's reading.
+
+Each function reads the whole kept series, so that late, repeated and retracted readings need no code of their own.
+"""
+
+from typing import Any
+
+from streams.calendar import HOUR, MINUTE
+from streams.case import Case, Finding, at_most, closings, episodes, received
+from streams.rules import Rule
+from streams.state import Series
+
+
+def crisis(case: Case, rule: Rule) -> list[Finding]:
+    """Pressure at crisis level in an adult outside pregnancy (which has limits of its own).
+
+    The first value is red at once and asks for a repeat. The next value settles it: at crisis level, or so in the mean
+    of both, confirmed; after `quiet_minutes` below that, orange or yellow. Nothing in `repeat_minutes`: phone call.
+    """
+    bp: Series | None = case.state.get("bp")
+    if bp is None:
+        return []
+    limits = rule.limits
+    s, d, t = bp["s"], bp["d"], bp["t"]
+    systolic, diastolic = limits["systolic"], limits["diastolic"]
+    if max(s) < systolic and max(d) < diastolic:
+        return []
+    hits = [
+        i
+        for i in range(len(t))
+        if (s[i] >= systolic or d[i] >= diastolic) and case.adult(t[i]) and not pregnancy_rules(case, t[i])
+    ]
+    gap, ends = limits["episode_hours"] * HOUR, closings(case.state, rule.rule)
+    found = []
+    for hits_of_one in episodes(t, hits, gap, ends):
+        until = max(received(t[i], bp["l"][i]) for i in hits_of_one) + gap
+        found.append(_crisis_episode(case, rule, bp, hits_of_one, until, ends))
+    return found
+
+
+def _crisis_episode(case: Case, rule: Rule, bp: Series, hits: list[int], until: int, ends: list[int]) -> Finding:
+    s, d, t, ids, late, limits = bp["s"], bp["d"], bp["t"], bp["id"], bp["l"], rule.limits
+    systolic, diastolic = limits["systolic"], limits["diastolic"]
+    last = _end(t, hits, limits["episode_hours"] * HOUR, ends)
+    stage, confirmed = "awaiting-repeat", False
+    pending: int | None = hits[0]
+    repeat: int | None = None
+    for i in range(hits[0] + 1, last):
+        if s[i] >= systolic or d[i] >= diastolic:
+            confirmed = confirmed or pending is not None
+            stage, pending, repeat = "awaiting-repeat", i, None
+        elif pending is not None and not confirmed:
+            if (s[pending] + s[i]) / 2 >= systolic or (d[pending] + d[i]) / 2 >= diastolic:
+                confirmed, repeat = True, i
+            elif t[i] - t[pending] >= limits["quiet_minutes"] * MINUTE:
+                high = s[i] >= limits["moderate_systolic"] or d[i] >= limits["moderate_diastolic"]
+                stage, pending, repeat = "moderate" if high else "downgraded", None, i
+    best = min((late[i] for i in hits), key=youngest)
+    severity, ask = "red", None
+    if confirmed:
+        stage = "confirmed"
+    elif stage in ("moderate", "downgraded"):
+        severity = "orange" if stage == "moderate" else "yellow"
+    loud = case.by_age("red", best)
+    if stage == "awaiting-repeat":
+        assert pending is not None
+        asked = received(t[pending], late[pending]) + limits["repeat_minutes"] * MINUTE
+        if loud != "red":
+            stage = "call-today" if loud == "orange" else "review"
+        elif case.now >= asked:
+            stage = "no-repeat"
+        else:
+            case.wake_at(asked)
+            if ids[pending] == case.event.identity:
+                ask = asked
+    latest = hits[-1]
+    detail: dict[str, Any] = {
+        "stage": stage, "systolic": s[latest], "diastolic": d[latest], "crisis_readings": len(hits),
+        "limits": {"systolic": systolic, "diastolic": diastolic},
+    }  # fmt: skip
+    if repeat is not None:
+        detail["repeat"] = {"id": ids[repeat], "systolic": s[repeat], "diastolic": d[repeat]}
+    return Finding(
+        at_most(severity, loud), t[hits[0]], t[latest], [ids[i] for i in hits], detail,
+        [stage, len(hits), ids[latest], repeat if repeat is None else ids[repeat]], until=until, ask=ask,
+    )  # fmt: skip
+
+
+def _end(times: list[int], hits: list[int], gap: int, ends: list[int]) -> int:
+    """Index past the last reading that belongs to the episode of ``hits``: within ``gap``, before a closing."""
+    until = times[hits[-1]] + gap
+    until = min([until, *(end for end in ends if end >= times[hits[-1]])])
+    at = hits[-1] + 1
+    while at < len(times) and times[at] <= until:
+        at += 1
+    return at
+
+
+def low(case: Case, rule: Rule) -> list[Finding]:
+    """Systolic below the limit, confirmed by the next value or by the mean of both; red with a symptom at once."""
+    bp: Series | None = case.state.get("bp")
+    limit = rule.limits["systolic"]
+    if bp is None or min(bp["s"]) >= limit:
+        return []
+    s, t, ids, late = bp["s"], bp["t"], bp["id"], bp["l"]
+    hits = [i for i in range(len(t)) if s[i] < limit and case.adult(t[i])]
+    gap, ends = rule.limits["episode_hours"] * HOUR, closings(case.state, rule.rule)
+    near = rule.limits["symptom_hours"] * HOUR
+    found = []
+    for one in episodes(t, hits, gap, ends):
+        confirmed, pending = is_confirmed(
+            bp, one, limit, rule.limits["quiet_minutes"] * MINUTE, _end(t, one, gap, ends)
+        )
+        codes, reports, delay = case.symptoms(rule.limits["red_symptoms"], t[one[0]] - near, t[one[-1]] + near)
+        if not confirmed and not codes:
+            if pending is not None and ids[pending] == case.event.identity:
+                case.command(
+                    f"{rule.rule}/{case.event.subject}", rule,
+                    received(t[pending], late[pending]) + rule.limits["repeat_minutes"] * MINUTE,
+                )  # fmt: skip
+            continue
+        best = min((late[i] for i in one), key=youngest)
+        severity = case.by_age("red" if codes else "orange", min(best, delay, key=youngest) if codes else best)
+        detail = {
+            "stage": "confirmed" if confirmed else "with-symptoms", "systolic": s[one[-1]],
+            "diastolic": bp["d"][one[-1]], "low_readings": len(one), "symptoms": codes, "limits": {"systolic": limit},
+        }  # fmt: skip
+        until = max(received(t[i], late[i]) for i in one) + gap
+        found.append(
+            Finding(
+                severity, t[one[0]], t[one[-1]], [*reports, *(ids[i] for i in one)], detail,
+                [confirmed, codes, len(one), ids[one[-1]]], until=until,
+            )
+        )  # fmt: skip
+    return found
+
+
+def is_confirmed(bp: Series, hits: list[int], limit: float, quiet: int, end: int) -> tuple[bool, int | None]:
+    """Whether a value below ``limit`` was followed by another, or the mean of both is; and the one still pending.
+
+    A value at or above the limit, at least ``quiet`` ms later, dismisses the pending one.
+    """
+    s, t = bp["s"], bp["t"]
+    pending: int | None = None
+    for i in range(hits[0], end):
+        if s[i] < limit:
+            if pending is not None:
+                return True, None
+            pending = i
+        elif pending is not None:
+            if (s[pending] + s[i]) / 2 < limit:
+                return True, None
+            if t[i] - t[pending] >= quiet:
+                pending = None
+    return False, pending
+
+
+def youngest(late: int) -> tuple[bool, int]:
+    """Sorts latenesses: fresh before old before imported."""
+    return late < 0, late
+
+
+def child_reading(case: Case, rule: Rule) -> list[Finding]:
+    """A pressure or heart rate of somebody under 18: adult rules refuse it, a clinician looks at it."""
+    age = rule.limits["age"]
+    entries = [
+        (time, id, received(time, late))
+        for name in ("bp", "heart-rate")
+        if name in case.state
+        for time, id, late in zip(*(case.state[name][column] for column in ("t", "id", "l")), strict=True)
+        if not case.aged(age, time, unknown=True)
+    ]
+    entries.sort()
+    times = [time for time, _, _ in entries]
+    gap = rule.limits["episode_hours"] * HOUR
+    return [
+        Finding(
+            "yellow", times[one[0]], times[one[-1]], [entries[i][1] for i in one],
+            {"readings": len(one), "limits": {"age": age}}, [times[one[-1]] // (24 * HOUR)],
+            until=max(entries[i][2] for i in one) + gap,
+        )
+        for one in episodes(times, list(range(len(times))), gap, closings(case.state, rule.rule))
+    ]  # fmt: skip
+
+
+def pregnancy_rules(case: Case, instant: int) -> bool:
+    """Whether the limits of pregnancy hold at ``instant``."""
+    return "gestation" in case.state and case.pregnant(
+        instant, case.rule("bp-pregnancy").limits["after_delivery_days"] * 24 * HOUR
+    )

@@ -1,0 +1,131 @@
+"""What the fold remembers of one resident: the last 28 days of evidence in sorted columns, and the facts of a person.
+
+Everything a rule reads is a *set*: evidence sorted by (time, id), and for each standing fact the entry with the latest
+(time, id). So copies change nothing, order does not matter, and a retracted reading is simply gone. A state is plain
+JSON, small, and the same after a round trip.
+
+A series is a dict of equally long lists: ``t`` time (ms), ``id`` identity, ``l`` lateness at receipt (ms; -1 if
+imported), and its values. `KEPT_DAYS` is the longest window of a rule (14 days) and the lateness window (14 days).
+"""
+
+from bisect import bisect_left, bisect_right
+from typing import Any
+
+from streams.calendar import DAY, day_of, midnight
+from streams.facts import LATENESS, Facts
+
+State = dict[str, Any]
+Series = dict[str, list[Any]]
+
+KEPT_DAYS = 28
+KEPT_ALERTS = 28 * DAY  # after its last change, an alert that nobody must act on is forgotten
+KEPT_SEEN = LATENESS
+KEPT_GONE = KEPT_DAYS * DAY + LATENESS
+
+#: Series of evidence and their value columns: blood pressure (systolic, diastolic, counts in means), glucose (value,
+#: flag), symptoms (codes), trouble (what), and the other kinds, of which only the times matter.
+SERIES: dict[str, tuple[str, ...]] = {
+    "bp": ("s", "d", "m"),
+    "gl": ("v", "f"),
+    "sx": ("c",),
+    "trouble": ("w",),
+    "heart-rate": (),
+    "weight": (),
+    "oxygen": (),
+    "temperature": (),
+}
+
+
+def new_state() -> State:
+    """A resident of whom nothing is known."""
+    return {"seen": {"t": [], "id": []}, "alerts": [], "due": {}, "from": -(1 << 40)}
+
+
+def add(state: State, name: str, time: int, id: str, late: int, *values: Any) -> int:
+    """Put an entry into series ``name`` where (time, id) belongs; its index."""
+    series: Series | None = state.get(name)
+    if series is None:
+        series = state[name] = {"t": [], "id": [], "l": [], **{column: [] for column in SERIES[name]}}
+    times, ids = series["t"], series["id"]
+    at = len(times)
+    if at and times[-1] >= time:
+        at = bisect_right(times, time)
+        while at and times[at - 1] == time and ids[at - 1] > id:
+            at -= 1
+    times.insert(at, time)
+    ids.insert(at, id)
+    series["l"].insert(at, late)
+    for column, value in zip(SERIES[name], values, strict=True):
+        series[column].insert(at, value)
+    return at
+
+
+def known(state: State, id: str) -> bool:
+    """Whether the event ``id`` is remembered: as evidence, as seen, or as retracted."""
+    if id in state["seen"]["id"]:
+        return True
+    gone = state.get("gone")
+    if gone is not None and id in gone["id"]:
+        return True
+    return any(name in state and id in state[name]["id"] for name in SERIES)
+
+
+def remember(state: State, name: str, now: int, id: str) -> None:
+    """Note ``id`` among the ``seen`` or the ``gone``."""
+    log = state.setdefault(name, {"t": [], "id": []})
+    log["t"].append(now)
+    log["id"].append(id)
+
+
+def remove(state: State, id: str) -> tuple[str, int] | None:
+    """Take the evidence ``id`` out; the series it was in and its time, or ``None`` if it is not there."""
+    for name in SERIES:
+        series: Series | None = state.get(name)
+        if series is not None and id in series["id"]:
+            at = series["id"].index(id)
+            time: int = series["t"][at]
+            for column in series.values():
+                del column[at]
+            return name, time
+    return None
+
+
+def horizon(state: State, facts: Facts) -> int:
+    """Instant from which evidence is kept; forgets what is older. Whole local days, so that day sums stay whole."""
+    first = day_of(facts, facts["core"]) - KEPT_DAYS
+    if first > state["from"]:
+        state["from"] = first
+        _forget(state, facts, midnight(facts, first), first)
+    return midnight(facts, state["from"])
+
+
+def _forget(state: State, facts: Facts, before: int, first_day: int) -> None:
+    now: int = facts["core"]
+    for name in SERIES:
+        if name in state:
+            _cut(state[name], before)
+            if not state[name]["t"]:
+                del state[name]
+    days = state.get("days")
+    if days is not None:
+        del days[: bisect_left(days, first_day, key=lambda row: row[0])]
+    _cut(state["seen"], now - KEPT_SEEN)
+    if "gone" in state:
+        _cut(state["gone"], now - KEPT_GONE)
+    state["alerts"] = [
+        a
+        for a in state["alerts"]
+        if a["chg"] > now - KEPT_ALERTS or a["cond"] == "active" or (a["sev"] == "red" and a["hand"] != "closed")
+    ]
+
+
+def _cut(series: Series, before: int) -> None:
+    at = bisect_left(series["t"], before)
+    if at:
+        for column in series.values():
+            del column[:at]
+
+
+def newest(entry: list[Any] | None, time: int, id: str) -> bool:
+    """Whether (time, id) is later than the standing ``entry`` ``[time, id, …]``."""
+    return entry is None or (entry[0], entry[1]) < (time, id)

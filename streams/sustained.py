@@ -1,0 +1,255 @@
+"""Pressures that stay high or, under treatment, low: judged by the home mean over seven days.
+
+Each measured day gets a verdict from the window that ends on it: high, clear, or neither. What holds today is the
+latest verdict that is not "neither", so that a condition lasts until a valid window is clearly on the other side, and a
+late reading re-opens its windows. Earlier days are judged once and kept as ``held``: ``[day, decisive day, level]``.
+"""
+
+from bisect import bisect_left
+from typing import Any
+
+from streams import summary
+from streams.alert import of_rule
+from streams.calendar import DAY, HOUR, MINUTE, day_text, midnight
+from streams.case import Case, Finding, episodes
+from streams.pressure import is_confirmed, pregnancy_rules
+from streams.rules import Rule
+from streams.state import Series
+from streams.summary import Row, Window
+
+HIGH, CLEAR = 1, 0
+
+
+def _limits(case: Case, rule: Rule, day: int) -> tuple[float, float]:
+    """The personal target, else the limit for the resident's age on ``day``."""
+    target = case.state.get("target")
+    if target is not None:
+        return target[2], target[3]
+    limits = rule.limits
+    if case.aged(limits["old_age"], midnight(case.facts, day)):
+        return limits["old_systolic"], limits["old_diastolic"]
+    return limits["systolic"], limits["diastolic"]
+
+
+def _verdict(case: Case, rule: Rule, at: int) -> tuple[int | None, list[str], Window]:
+    """Verdict on the day of row ``at``: `HIGH` with its reasons, `CLEAR`, or ``None``."""
+    limits, days = rule.limits, case.state["days"]
+    s, d = _limits(case, rule, days[at][0])
+    window = summary.window(case.state, rule, at)
+    reasons = []
+    mean, morning = window.mean, window.morning
+    if window.enough and mean is not None and (mean[0] >= s or mean[1] >= d):
+        reasons.append("weekly-mean")
+    if morning is not None and window.mornings >= limits["mornings"] and (morning[0] >= s or morning[1] >= d):
+        reasons.append("morning-mean")
+    if sum(row[2] >= s * row[1] or row[3] >= d * row[1] for row in window.rows) >= limits["high_days"]:
+        reasons.append("high-days")
+    if reasons:
+        return HIGH, reasons, window
+    margin = limits["clear"]
+    if window.enough and mean is not None and mean[0] < s - margin and mean[1] < d - margin:
+        return CLEAR, reasons, window
+    return None, reasons, window
+
+
+def _decided_before(case: Case, rule: Rule, last: int) -> tuple[int, int] | None:
+    """Day and level of the latest decisive verdict on a day before that of row ``last``; keeps it."""
+    state = case.state
+    days: list[Row] = state["days"]
+    held: list[Any] | None = state.get("held")
+    day: int = days[last][0]
+    earliest: int = state["from"] + rule.limits["window"] - 1
+    decided: tuple[int, int] | None = None
+    if held is not None and held[0] == day and held[3] == rule.version:
+        decided = (held[1], held[2]) if held[2] is not None else None
+    else:
+        if held is not None and (held[3] != rule.version or held[0] > day):
+            held = None
+        since = earliest if held is None else held[0]
+        for at in range(last - 1, -1, -1):
+            if days[at][0] < max(since, earliest):
+                break
+            level = _verdict(case, rule, at)[0]
+            if level is not None:
+                decided = days[at][0], level
+                break
+        if decided is None and held is not None and held[2] is not None:
+            decided = held[1], held[2]
+        state["held"] = [day, *(decided or (0, None)), rule.version]
+    return decided if decided is not None and decided[0] >= earliest else None
+
+
+def high(case: Case, rule: Rule) -> list[Finding]:
+    """Home pressure at or above its limit: weekly mean, morning mean or three of seven days; one finding of them."""
+    state = case.state
+    bp: Series | None = state.get("bp")
+    active = next((a for a in of_rule(state, rule.rule) if a["cond"] == "active"), None)
+    retraction = case.event.type == "mailiu.reading.retracted.v1"
+    if bp is None or not state.get("days"):
+        return [_as_it_was(active, rule)] if active is not None and not retraction else []
+    days: list[Row] = state["days"]
+    last = len(days) - 1
+    day: int = days[last][0]
+    s, d = _limits(case, rule, day)
+    if active is None and max(bp["s"]) < s and max(bp["d"]) < d:
+        return []
+    at = bp["t"][-1]
+    if not case.adult(at) or pregnancy_rules(case, at):
+        return []
+    level, reasons, window = _verdict(case, rule, last)
+    if level is None:
+        before = _decided_before(case, rule, last)
+        if before is None:
+            return [_as_it_was(active, rule)] if active is not None and not retraction else []
+        level = before[1]
+        reasons = ["not-yet-clear"]
+    if level == CLEAR:
+        return []
+    severity, judgement = _severity(case, rule, last, window)
+    ids = [id for id, m in zip(*_columns(case, window), strict=True) if m][-20:]
+    detail: dict[str, Any] = {
+        "reasons": reasons, "mean": _round(window.mean), "morning_mean": _round(window.morning),
+        "readings": window.n, "days": len(window.rows), "enough": window.enough, "protocol": window.protocol,
+        "from": day_text(window.first), "to": day_text(window.last), "limits": {"systolic": s, "diastolic": d},
+        "personal_target": "target" in state,
+    }  # fmt: skip
+    onset = active["onset"] if active is not None else _onset(case, rule, last, window)
+    return [
+        Finding(
+            severity, onset, at, ids, detail, [reasons, day], judgement=judgement, again=rule.limits["again_days"] * DAY
+        )
+    ]
+
+
+def _columns(case: Case, window: Window) -> tuple[list[str], list[int]]:
+    """Ids and mean flags of the readings in ``window``."""
+    bp = case.state["bp"]
+    begin = bisect_left(bp["t"], midnight(case.facts, window.first))
+    end = bisect_left(bp["t"], midnight(case.facts, window.last + 1))
+    return bp["id"][begin:end], bp["m"][begin:end]
+
+
+def _severity(case: Case, rule: Rule, last: int, window: Window) -> tuple[str, bool]:
+    """Yellow; orange for two valid weeks in a row above target under treatment, or for a mean far above (M)."""
+    limits, days, mean = rule.limits, case.state["days"], window.mean
+    if not window.enough or mean is None:
+        return "yellow", False
+    s, d = _limits(case, rule, days[last][0])
+    if (mean[0] >= s or mean[1] >= d) and case.takes(limits["antihypertensives"]):
+        length = limits["window"]
+        before = bisect_left(days, days[last][0] - length + 1, key=lambda row: row[0]) - 1
+        if before >= 0 and days[before][0] > days[last][0] - 2 * length:
+            week = summary.window(case.state, rule, before)
+            if week.enough and week.mean is not None and (week.mean[0] >= s or week.mean[1] >= d):
+                return "orange", False
+    if mean[0] >= limits["orange_systolic"]:
+        return case.judged(rule, "orange", "orange_systolic")
+    if mean[1] >= limits["orange_diastolic"]:
+        return case.judged(rule, "orange", "orange_diastolic")
+    return "yellow", False
+
+
+def _onset(case: Case, rule: Rule, last: int, window: Window) -> int:
+    """Time of the first reading in the first high window of the run that lasts until now."""
+    days: list[Row] = case.state["days"]
+    earliest = case.state["from"] + rule.limits["window"] - 1
+    first = window.first
+    for at in range(last - 1, -1, -1):
+        if days[at][0] < earliest:
+            break
+        level, _, earlier = _verdict(case, rule, at)
+        if level == CLEAR:
+            break
+        if level == HIGH:
+            first = earlier.first
+    times: list[int] = case.state["bp"]["t"]
+    return times[min(bisect_left(times, midnight(case.facts, first)), len(times) - 1)]
+
+
+def _as_it_was(alert: dict[str, Any], rule: Rule) -> Finding:
+    """What the data neither show nor refute any longer: the alert stands as it is."""
+    return Finding(
+        alert["sev"], alert["onset"], alert["latest"], alert["ev"], alert["det"], alert["mark"],
+        judgement=alert["judg"], again=rule.limits["again_days"] * DAY,
+    )  # fmt: skip
+
+
+def low_treated(case: Case, rule: Rule) -> list[Finding]:
+    """Low pressure under treatment at 65 and older: a low 7-day mean, or a confirmed low value. Wholly (M)."""
+    state, limits = case.state, rule.limits
+    bp: Series | None = state.get("bp")
+    active = next((a for a in of_rule(state, rule.rule) if a["cond"] == "active"), None)
+    if bp is None or not case.takes(limits["antihypertensives"]):
+        return []
+    at = bp["t"][-1]
+    if not case.aged(limits["age"], at):
+        return []
+    old = case.aged(limits["old_age"], at)
+    name = "old_mean" if old else "mean"
+    limit = limits[name]
+    if active is None and min(bp["s"]) >= limit:
+        return []
+    reasons, rests = [], []
+    gap = limits["episode_hours"] * HOUR
+    hits = [i for i in range(len(bp["t"])) if bp["s"][i] < limits["confirmed"]]
+    latest = episodes(bp["t"], hits, gap, [])[-1:]
+    until = None
+    ids: list[str] = []
+    if latest and case.now < bp["t"][latest[0][-1]] + gap:
+        confirmed, _ = is_confirmed(bp, latest[0], limits["confirmed"], limits["quiet_minutes"] * MINUTE, len(bp["t"]))
+        if confirmed:
+            reasons.append("confirmed-low")
+            rests.append("confirmed")
+            ids = [bp["id"][i] for i in latest[0]]
+            until = bp["t"][latest[0][-1]] + gap
+    mean_low, window = _mean_low(case, rule, limit, active is not None and "weekly-mean" in active["det"]["reasons"])
+    if mean_low:
+        reasons.append("weekly-mean")
+        rests.append(name)
+        until = None
+    if not reasons:
+        return []
+    severity, judgement = case.judged(rule, "yellow", *rests)
+    if window is not None:
+        ids = [id for id, m in zip(*_columns(case, window), strict=True) if m][-20:] if mean_low else ids
+    detail = {
+        "reasons": reasons, "mean": None if window is None else _round(window.mean), "age_80_or_older": old,
+        "limits": {"mean": limit, "confirmed": limits["confirmed"]},
+    }  # fmt: skip
+    if until is not None:
+        case.wake_at(until)
+    onset = active["onset"] if active is not None else at
+    mark = [reasons, day_of_last(case)]
+    return [Finding(severity, onset, at, ids, detail, mark, judgement=judgement, again=limits["again_days"] * DAY)]
+
+
+def day_of_last(case: Case) -> int:
+    """The last measured day that counts, or 0."""
+    days = case.state.get("days")
+    return days[-1][0] if days else 0
+
+
+def _mean_low(case: Case, rule: Rule, limit: float, was: bool) -> tuple[bool, Window | None]:
+    """Whether the weekly mean is low: by the latest valid window below or clearly above the limit, else as it ``was``.
+
+    With the newest window.
+    """
+    days: list[Row] = case.state.get("days", [])
+    pressure = case.rule(summary.RULE)
+    earliest = case.state["from"] + pressure.limits["window"] - 1
+    newest: Window | None = None
+    for at in range(len(days) - 1, -1, -1):
+        if days[at][0] < earliest:
+            break
+        window = summary.window(case.state, pressure, at)
+        newest = newest or window
+        if window.enough and window.mean is not None:
+            if window.mean[0] < limit:
+                return True, newest
+            if window.mean[0] >= limit + rule.limits["clear"]:
+                return False, newest
+    return was, newest
+
+
+def _round(mean: tuple[float, ...] | None) -> dict[str, float] | None:
+    return None if mean is None else {"systolic": round(mean[0], 2), "diastolic": round(mean[1], 2)}

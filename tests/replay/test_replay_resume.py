@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import pytest
 
+from infra import rejected
 from infra.clients import consumer
 from infra.replay.run import BATCH
 from infra.settings import settings
@@ -114,6 +115,7 @@ async def test_what_is_refused_is_kept_whole_and_encrypted(kafka: Stack, tmp_pat
     assert value["message"].keys() == {"zh", "en"}
     assert "2047" in value["message"]["zh"]
     assert b"RJ" not in record.value
+    assert rejected.raw(value).decode().splitlines() == file.read_text().splitlines()[:2]  # under its header
 
 
 async def test_an_import_is_marked_as_one(kafka: Stack, tmp_path: Path) -> None:

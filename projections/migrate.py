@@ -85,7 +85,8 @@ def _comment(client: Client, projection: Projection, view: Statement, version: i
     """Comments of a served name's columns: declared for it, else those of the table or view that it reads."""
     words = dict.fromkeys(re.findall(r"\w+", projection.at(version, view.select)))
     rows = client.query(
-        "SELECT table, name, comment FROM system.columns WHERE database = currentDatabase() AND table IN {t:Array(String)}",
+        "SELECT table, name, comment FROM system.columns"
+        " WHERE database = currentDatabase() AND table IN {t:Array(String)}",
         {"t": [*words, view.name]},
     ).result_rows
     known: dict[str, dict[str, str]] = {}
@@ -145,7 +146,8 @@ def _exists(client: Client, table: str) -> bool:
 
 
 def _formatted(client: Client, text: str) -> str:
-    return _bare(str(client.query("SELECT formatQuerySingleLine({q:String})", {"q": text}).first_row[0]))
+    [(formatted,)] = client.query("SELECT formatQuerySingleLine({q:String})", {"q": text}).result_rows
+    return _bare(formatted)
 
 
 def _bare(text: str) -> str:

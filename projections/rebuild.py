@@ -5,29 +5,31 @@ arrives twice, which changes nothing. Then old and new are compared, the served 
 go. Never EXCHANGE TABLES: a materialized view writes by name and would go on filling the wrong table.
 """
 
-import logging
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from time import monotonic
+from typing import Any
 
 from clickhouse_connect.driver import Client
 
+from projections.compare import Difference, Pins, below, compare, newest
 from projections.schema import FROM_LOG, LATER_VERSION, Projection, Statement
 
-logger = logging.getLogger("mailiu.projections")
 CHUNK = 500_000
+#: Duplicates within one insert are told apart when they are read (FINAL): half the cost of an insert.
+SETTINGS = {"optimize_on_insert": 0, "max_insert_threads": 2}
 Progress = Callable[[int, int], None]
 
 
 @dataclass
 class Rebuilt:
-    """What a rebuild did: the version now in service, rows of `log` read, seconds, rows by table that differ."""
+    """What a rebuild did: the version now in service, rows of `log` read, seconds, and how the new tables compare."""
 
     version: int
     read: int = 0
     seconds: float = 0.0
-    tables: dict[str, tuple[int, int]] = field(default_factory=dict)
+    tables: list[Difference] = field(default_factory=list)
 
 
 def live(client: Client, projection: Projection) -> int | None:
@@ -71,16 +73,19 @@ def rebuild(client: Client, projection: Projection, progress: Progress | None = 
     """
     from projections.migrate import served
 
-    before, started = live(client, projection), monotonic()
+    before = live(client, projection)
     for version in versions(client, projection) - {before}:
         drop(client, projection, version)
-    done = Rebuilt((before or 0) + 1)
+    done, started = Rebuilt((before or 0) + 1), time.monotonic()
     create(client, projection, done.version)
-    done.read = backfill(client, projection, done.version, progress)
-    done.seconds = monotonic() - started
-    for base in projection.bases if before else ():
-        counts = (f"SELECT count() FROM {base}_v{v} FINAL" for v in (before, done.version))
-        done.tables[base] = tuple(client.query(c).first_row[0] for c in counts)  # type: ignore[assignment]
+    _outwait_inserts(client)
+    done.read = backfill(client, projection, done.version, progress=progress)
+    done.seconds = time.monotonic() - started
+    if before and definition(client, projection, before) == projection.definition:
+        pins = newest(client)
+        done.tables = [
+            compare(client, base, f"{base}_v{before}", f"{base}_v{done.version}", pins) for base in projection.bases
+        ]
     for view in projection.served:
         served(client, projection, view, done.version)
     if before:
@@ -88,7 +93,19 @@ def rebuild(client: Client, projection: Projection, progress: Progress | None = 
     return done
 
 
-def create(client: Client, projection: Projection, version: int, suffix: str = "") -> None:
+def _outwait_inserts(client: Client, patience: float = 60) -> None:
+    """Wait for inserts that began before the new views were there: these do not feed them, and are not yet in `log`."""
+    began = time.monotonic()
+    while client.query(
+        "SELECT 1 FROM system.processes WHERE query_kind = 'Insert' AND elapsed > {e:Float64}",
+        {"e": time.monotonic() - began},
+    ).result_rows:
+        if time.monotonic() - began > patience:
+            raise TimeoutError("an insert into ClickHouse has been running for a minute; try again later")
+        time.sleep(0.05)
+
+
+def create(client: Client, projection: Projection, version: int) -> None:
     """Empty tables of ``version`` and the views that fill them from now on."""
     for statement in projection.tables:
         client.command(f"{projection.at(version, statement.text)}\nCOMMENT 'definition {projection.definition}'")
@@ -104,22 +121,29 @@ def drop(client: Client, projection: Projection, version: int) -> None:
         client.command(f"DROP TABLE IF EXISTS {projection.at(version, statement.name)} SYNC")
 
 
-def backfill(client: Client, projection: Projection, version: int, progress: Progress | None = None) -> int:
-    """Fill ``version`` from what `log` holds now, a chunk of offsets at a time; rows of `log` read.
+def backfill(
+    client: Client,
+    projection: Projection,
+    version: int,
+    log: str = "log",
+    pins: Pins | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Fill ``version`` from what ``log`` holds (below ``pins``), a chunk of offsets at a time; rows of `log` read.
 
     Views that read another target of the same projection are filled by themselves, as that target is.
     """
     feeds = [f for f in projection.feeds if FROM_LOG.search(f.select)]
-    chunks = list(_chunks(client, feeds))
+    takes = {f.name: ", ".join(columns(client, projection, version, f)) for f in feeds}
+    chunks = list(_chunks(client, feeds, log, pins))
     total, read = sum(c.rows for c in chunks), 0
     for chunk in chunks:
         for feed in feeds:
-            query = projection.at(
-                version, FROM_LOG.sub(f"FROM (SELECT * FROM log WHERE {chunk.where}) AS log", feed.select)
-            )
+            source = f"FROM (SELECT * FROM {log} WHERE {chunk.where}) AS log"
+            query = projection.at(version, FROM_LOG.sub(source, feed.select))
+            into = projection.at(version, feed.target)
             client.command(
-                f"INSERT INTO {projection.at(version, feed.target)} ({', '.join(columns(client, projection, version, feed))})"
-                f" SELECT {', '.join(columns(client, projection, version, feed))} FROM ({query})"
+                f"INSERT INTO {into} ({takes[feed.name]}) SELECT {takes[feed.name]} FROM ({query})", settings=SETTINGS
             )
         read += chunk.rows
         if progress:
@@ -142,21 +166,20 @@ class Chunk:
     rows: int
 
 
-def _chunks(client: Client, feeds: list[Statement]) -> Iterator[Chunk]:
+def _chunks(client: Client, feeds: list[Statement], log: str, pins: Pins | None) -> Iterator[Chunk]:
     """The log in runs of at most `CHUNK` offsets of one partition, only of topics that a view mentions."""
     text = " ".join(feed.select for feed in feeds)
     for topic, partition, first, end in _rows(
         client,
-        "SELECT topic, partition, min(offset), max(offset) + 1 FROM log GROUP BY topic, partition ORDER BY topic, partition",
+        f"SELECT topic, partition, min(offset), max(offset) + 1 FROM {log} WHERE {below(pins) if pins else 1}"
+        " GROUP BY topic, partition ORDER BY topic, partition",
     ):
         if f"'{topic}'" in text or "topic =" not in text:
             for start in range(first, end, CHUNK):
                 stop = min(start + CHUNK, end)
-                yield Chunk(
-                    f"topic = '{topic}' AND partition = {partition} AND offset >= {start} AND offset < {stop}",
-                    stop - start,
-                )
+                where = f"topic = '{topic}' AND partition = {partition} AND offset >= {start} AND offset < {stop}"
+                yield Chunk(where, stop - start)
 
 
-def _rows(client: Client, query: str, **parameters: object) -> list[tuple]:
+def _rows(client: Client, query: str, **parameters: object) -> list[Any]:
     return list(client.query(query, parameters=parameters).result_rows)

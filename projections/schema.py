@@ -110,7 +110,8 @@ def projection(name: str) -> Projection:
 def read(file: Path) -> Projection:
     """The projection declared in ``file``."""
     text = re.sub(r"^\s*--.*$\n?", "", file.read_text(), flags=re.M).replace("$timezone", settings().timezone)
-    statements, comments = [], {}
+    statements: list[Statement] = []
+    comments: dict[tuple[str, str], str] = {}
     for part in re.split(r";\s*$", text, flags=re.M):
         if not (part := part.strip()):
             continue

@@ -155,3 +155,5 @@ CREATE OR REPLACE VIEW unparsed_reading AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM readings_v1 FINAL WHERE missing != ''
 UNION ALL
 SELECT topic, partition, offset, id, resident AS key, missing FROM retractions_v1 FINAL WHERE missing != '';
+
+ALTER TABLE unparsed_reading COMMENT COLUMN key 'subject or key of the record';

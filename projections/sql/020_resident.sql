@@ -146,3 +146,5 @@ ALTER TABLE resident_institutions
 
 CREATE OR REPLACE VIEW unparsed_resident AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM resident_events_v1 FINAL WHERE missing != '';
+
+ALTER TABLE unparsed_resident COMMENT COLUMN key 'subject or key of the record';

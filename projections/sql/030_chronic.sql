@@ -174,3 +174,5 @@ ALTER TABLE targets
 
 CREATE OR REPLACE VIEW unparsed_chronic AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM chronic_events_v1 FINAL WHERE missing != '';
+
+ALTER TABLE unparsed_chronic COMMENT COLUMN key 'subject or key of the record';

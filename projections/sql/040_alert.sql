@@ -127,3 +127,5 @@ SELECT * EXCEPT (id, kind, missing) FROM alerts_v1 FINAL;
 
 CREATE OR REPLACE VIEW unparsed_alert AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM alert_events_v1 FINAL WHERE missing != '';
+
+ALTER TABLE unparsed_alert COMMENT COLUMN key 'subject or key of the record';

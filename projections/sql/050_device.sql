@@ -214,3 +214,5 @@ SELECT topic, partition, offset, toUUID('00000000-0000-0000-0000-000000000000') 
 FROM device_facts_v1 FINAL WHERE missing != ''
 UNION ALL
 SELECT topic, partition, offset, id, subject AS key, missing FROM device_events_v1 FINAL WHERE missing != '';
+
+ALTER TABLE unparsed_device COMMENT COLUMN key 'subject or key of the record';

@@ -128,3 +128,5 @@ ALTER TABLE rules
 
 CREATE OR REPLACE VIEW unparsed_organization AS
 SELECT topic, partition, offset, id, code AS key, missing FROM organization_events_v1 FINAL WHERE missing != '';
+
+ALTER TABLE unparsed_organization COMMENT COLUMN key 'subject or key of the record';

@@ -105,3 +105,5 @@ SELECT * EXCEPT missing FROM programme_v1 FINAL WHERE missing = '';
 
 CREATE OR REPLACE VIEW unparsed_programme AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM programme_v1 FINAL WHERE missing != '';
+
+ALTER TABLE unparsed_programme COMMENT COLUMN key 'subject or key of the record';

@@ -54,7 +54,9 @@ class Lazy(typer.core.TyperGroup):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])  # type: ignore[attr-defined]
 
 
-app = typer.Typer(cls=Lazy, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    cls=Lazy, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
 
 
 @app.callback()

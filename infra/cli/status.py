@@ -25,7 +25,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="One JSON array.")]
     from rich.console import Console
     from rich.table import Table
 
-    colours = {"running": "green", "external": "green", "failed": "red", "restarting": "red"}
+    colours = {"running": "green", "external": "green", "refused": "red", "restarting": "red"}
     table = Table("part", "state", "since", "address", "lag", "memory", "restarts", "remark", box=None)
     for row in rows:
         table.add_row(

@@ -69,7 +69,7 @@ autosave_interval {settings().mqtt_autosave_changes}
 max_queued_messages 1000000
 max_queued_bytes 0
 max_inflight_messages 1000
-message_size_limit 1048576
+max_packet_size 1048576
 sys_interval 5
 log_dest stderr
 log_type error
@@ -92,6 +92,23 @@ def command() -> list[str]:
     if not (_home() / "mosquitto.db").exists():
         _make_session()
     return [_binary(), "-c", str(config)]
+
+
+def greet() -> None:
+    """Connect to the broker that answers at our address. Raises ``OSError`` where it refuses our password."""
+    codes: list[str] = []
+    client = mqtt("mailiu-greeting")
+    client.on_connect = lambda _c, _u, _f, code, _p: codes.append("" if code == 0 else str(code))
+    client.connect(*mqtt_address())
+    client.loop_start()
+    for _ in range(100):
+        if codes:
+            break
+        time.sleep(0.05)
+    client.disconnect()
+    client.loop_stop()
+    if codes != [""]:
+        raise OSError(codes[0] if codes else "no answer")
 
 
 def _make_session() -> None:

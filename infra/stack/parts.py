@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from infra import part
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from infra import clients, part
 from infra.settings import settings
 from infra.stack import kafka, mosquitto
 
@@ -81,6 +83,20 @@ def answers(address: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def refusal(name: str) -> str | None:
+    """Why what already answers at the address of part ``name`` is of no use to us; None where it takes our password."""
+    try:
+        if name == "clickhouse":
+            clients.clickhouse(database="default").close()
+        elif name == "mosquitto":
+            mosquitto.greet()
+    except (ClickHouseError, OSError) as error:
+        variable = {"clickhouse": "CLICKHOUSE", "mosquitto": "MQTT"}[name]
+        why = str(error).splitlines()[0][:160]
+        return f"something else answers there and refuses us ({why}); stop it or set MAILIU_{variable}"
+    return None
 
 
 def serves(p: Part, pid: int) -> bool:

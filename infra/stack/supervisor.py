@@ -18,7 +18,7 @@ import orjson
 from infra.part import log_to_stderr
 from infra.settings import settings
 from infra.stack.kafka import Missing, make_topics
-from infra.stack.parts import PARTS, answers, serves, with_needs
+from infra.stack.parts import PARTS, answers, refusal, serves, with_needs
 
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  #: seconds before the 1st, 2nd … restart in a row
 STEADY = 60.0  #: seconds of service after which the count of restarts in a row begins anew
@@ -31,7 +31,7 @@ class State:
     """What the supervisor knows of one part; a line of ``status.json``."""
 
     part: str
-    state: str = "waiting"  #: waiting, starting, running, external, restarting, failed
+    state: str = "waiting"  #: waiting, starting, running, external, restarting, refused
     pid: int | None = None
     since: float = 0.0
     restarts: int = 0
@@ -118,6 +118,10 @@ class Supervisor:
         for need in part.needs:
             await self.running[need].wait()
         if part.foreign and state.address and answers(state.address):
+            while why := await asyncio.to_thread(refusal, name):
+                state.message, state.restarts = why, state.restarts + 1
+                await self._now(state, "refused")
+                await asyncio.sleep(1)
             await self._now(state, "external")
             await self._serving(name)
             return

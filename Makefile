@@ -21,7 +21,7 @@ system:
 	@touch $@
 
 .kafka/.done: infra/kafka/pom.xml | system
-	mvn -q -B -f infra/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.kafka
+	mvn -q -B -Dstyle.color=never -f infra/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.kafka
 	@touch $@
 
 run: setup ## Start everything, let a small district of cuffs publish, serve until Ctrl-C

@@ -242,6 +242,8 @@ def _snoozed(case: Case, alert: StoredAlert, event: Input) -> bool:
 
 
 def _commented(case: Case, alert: StoredAlert, event: Input) -> bool:
+    if alert.get("com") == event.data["text"]:
+        return False
     alert["com"] = event.data["text"]
     return True
 

@@ -109,7 +109,7 @@ def failed(case: Case) -> Touched:
     """A device tried and has no value: never a reading, but three in a row say something of the person."""
     data = case.event.data
     flags = data.get("flags", ())
-    if "meter-high" in flags or "meter-low" in flags:
+    if data.get("kind") == "glucose" and ("meter-high" in flags or "meter-low" in flags):
         return _trouble(case, "meter-high" if "meter-high" in flags else "meter-low")
     return _trouble(case, "out-of-limits" if data["reason"] == "out-of-limits" else "failed")
 
@@ -221,8 +221,9 @@ def pregnancy(what: str) -> Callable[[Case], Touched]:
         event = case.event
         noted = "error" if event.data.get("reason") == "entered-in-error" else what
         entries = case.state.setdefault("preg", [])
-        entries.append([event.time, event.identity, noted])
-        entries.sort()
+        if [event.time, event.identity, noted] not in entries:
+            entries.append([event.time, event.identity, noted])
+            entries.sort()
         spans: list[list[int | None]] = []
         for time, _, kind in entries:
             open_span = spans[-1] if spans and spans[-1][1] is None else None
@@ -254,7 +255,6 @@ def planned(case: Case) -> Touched:
     """A measuring plan."""
     plan.planned(case)
     summary.refresh(case, None)
-    case.state.pop("held", None)
     return PERSON
 
 

@@ -22,6 +22,8 @@ def changed(case: Case) -> None:
         case.state.setdefault("worn", {})[device] = data["model"]
     name = f"{device}/{ANY_SLOT if slot is None else slot}"
     marks: list[list[Any]] = case.state.setdefault("bind", {}).setdefault(name, [])
+    if any(event.identity == mark[1] for mark in marks):
+        return
     before = _intervals(marks)
     marks.append([event.time, event.identity, int(begins)])
     marks.sort()

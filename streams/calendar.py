@@ -4,6 +4,7 @@ Days are counted from 1970-01-01 in the log's zone; instants are milliseconds si
 life, like the number of its partitions.
 """
 
+from calendar import isleap
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
@@ -36,9 +37,14 @@ def day_of(facts: dict[str, Any], instant: int) -> int:
 
 def midnight(facts: dict[str, Any], day: int) -> int:
     """Instant at which local ``day`` begins."""
+    return _midnight(facts["zone"], day)
+
+
+@lru_cache(8192)
+def _midnight(zone: str, day: int) -> int:
     utc = day * DAY
-    begin = utc - _offset(facts["zone"], utc // HOUR)
-    return utc - _offset(facts["zone"], begin // HOUR)
+    begin = utc - _offset(zone, utc // HOUR)
+    return utc - _offset(zone, begin // HOUR)
 
 
 def day_number(text: str) -> int:
@@ -46,6 +52,7 @@ def day_number(text: str) -> int:
     return date.fromisoformat(text).toordinal() - EPOCH
 
 
+@lru_cache(8192)
 def day_text(day: int) -> str:
     """ISO date of a day."""
     return date.fromordinal(day + EPOCH).isoformat()
@@ -73,7 +80,12 @@ def end_of_working_day(facts: dict[str, Any], instant: int, n: int, closes: floa
     return midnight(facts, day) + round(closes * HOUR)
 
 
-def years(birth: str, day: int) -> int:
-    """Completed years of age on ``day``; 29 February counts from 1 March in common years."""
-    born, at = date.fromisoformat(birth), date.fromordinal(max(day + EPOCH, 1))
-    return at.year - born.year - ((at.month, at.day) < (born.month, born.day))
+@lru_cache(65536)
+def birthday(zone: str, birth: str, age: int) -> int:
+    """Instant at which somebody born on ``birth`` is ``age`` years old; 29 February counts from 1 March."""
+    born = date.fromisoformat(birth)
+    leap = (born.month, born.day) == (2, 29)
+    year = min(born.year + age, date.max.year)
+    if leap and not isleap(year):
+        return _midnight(zone, date(year, 3, 1).toordinal() - EPOCH)
+    return _midnight(zone, born.replace(year=year).toordinal() - EPOCH)

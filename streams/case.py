@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from streams.calendar import HOUR, day_number, day_of, years
+from streams.calendar import HOUR, birthday, day_number, day_of
 from streams.event import Input, Output, derived, rfc3339
 from streams.facts import Facts
 from streams.rules import Rule, approved, in_force
@@ -38,13 +38,14 @@ class Finding:
 class Case:
     """One resident at one event."""
 
-    __slots__ = ("event", "facts", "horizon", "now", "outputs", "state", "wake")
+    __slots__ = ("event", "facts", "home", "horizon", "now", "outputs", "state", "wake")
 
     def __init__(self, state: State, event: Input, facts: Facts, horizon: int) -> None:
         self.state, self.event, self.facts, self.horizon = state, event, facts, horizon
         self.now: int = facts["core"]
         self.outputs: list[Output] = []
         self.wake: list[int] = []
+        self.home: Any = None  # the window of the home mean, once it is computed
 
     @property
     def institution(self) -> str | None:
@@ -86,7 +87,7 @@ class Case:
     def aged(self, age: int, instant: int, unknown: bool = False) -> bool:
         """Whether the resident was at least ``age`` years old at ``instant``; ``unknown`` if nobody knows."""
         birth = self.state.get("birth")
-        return unknown if birth is None else _years(birth[2], day_of(self.facts, instant)) >= age
+        return unknown if birth is None else instant >= birthday(self.facts["zone"], birth[2], age)
 
     def older_than_days(self, days: int, instant: int) -> bool:
         """Whether the resident was at least ``days`` days old at ``instant``, or nobody knows."""
@@ -166,9 +167,9 @@ def received(time: int, late: int) -> int:
     return time + max(late, 0)
 
 
-@lru_cache(8192)
-def _years(birth: str, day: int) -> int:
-    return years(birth, day)
+def youngest(late: int) -> tuple[bool, int]:
+    """Sorts latenesses: fresh before old before imported."""
+    return late < 0, late
 
 
 @lru_cache(8192)

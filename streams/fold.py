@@ -9,7 +9,7 @@ the first tick.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from streams import pressure, summary, sustained
+from streams import glucose, pregnancy, pressure, summary, sustained, symptom, watch
 from streams.alert import emit, reconcile
 from streams.apply import EVIDENCE, HANDLERS
 from streams.calendar import HOUR
@@ -32,6 +32,14 @@ RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
     "bp-low": (pressure.low, "episode_hours"),
     "bp-sustained-high": (sustained.high, None),
     "bp-low-treated": (sustained.low_treated, None),
+    "bp-pregnancy": (pregnancy.raised, "episode_hours"),
+    "symptom-red": (symptom.danger, "episode_hours"),
+    "glucose-low": (glucose.low, "episode_hours"),
+    "glucose-high": (glucose.high, "episode_hours"),
+    "glucose-lows-repeated": (glucose.lows_repeated, None),
+    "check-person": (watch.check_person, "episode_hours"),
+    "adherence-low": (watch.adherence, None),
+    "readings-silent": (watch.silence, None),
     "child-reading": (pressure.child_reading, "episode_hours"),
 }
 
@@ -69,16 +77,20 @@ def due(state: State) -> int | None:
 
 def evaluate(case: Case, rules: Iterable[str]) -> None:
     """Compare what each of ``rules`` finds now with its alerts."""
+    state = case.state
     for name in rules:
-        if name not in RULES:
-            continue
         function, gap = RULES[name]
         rule, case.wake = case.rule(name), []
-        reconcile(case, rule, function(case, rule), None if gap is None else rule.limits[gap] * HOUR)
+        found = function(case, rule)
+        if found or case.wake or state["alerts"] or name in state["due"]:
+            reconcile(case, rule, found, None if gap is None else rule.limits[gap] * HOUR)
 
 
 def _tick(case: Case) -> None:
     pending: dict[str, Any] = case.state["due"]
+    if "died" in case.state:
+        pending.clear()
+        return
     if pending.pop(IMPORT, None) is not None:
         if "home" in case.state:
             summary.tell(case)

@@ -43,6 +43,8 @@ def marked(case: Case) -> None:
 
 def _note(state: State, name: str, entry: list[Any]) -> None:
     entries: list[list[Any]] = state.setdefault(name, [])
+    if any(entry[1] == other[1] for other in entries):
+        return
     entries.append(entry)
     entries.sort(key=lambda e: (e[0], e[1]))
     del entries[:-KEPT]

@@ -6,7 +6,7 @@ Each function reads the whole kept series, so that late, repeated and retracted 
 from typing import Any
 
 from streams.calendar import HOUR, MINUTE
-from streams.case import Case, Finding, at_most, closings, episodes, received
+from streams.case import Case, Finding, at_most, closings, episodes, received, youngest
 from streams.rules import Rule
 from streams.state import Series
 
@@ -155,14 +155,11 @@ def is_confirmed(bp: Series, hits: list[int], limit: float, quiet: int, end: int
     return False, pending
 
 
-def youngest(late: int) -> tuple[bool, int]:
-    """Sorts latenesses: fresh before old before imported."""
-    return late < 0, late
-
-
 def child_reading(case: Case, rule: Rule) -> list[Finding]:
     """A pressure or heart rate of somebody under 18: adult rules refuse it, a clinician looks at it."""
     age = rule.limits["age"]
+    if "birth" not in case.state or case.aged(age, case.horizon):
+        return []
     entries = [
         (time, id, received(time, late))
         for name in ("bp", "heart-rate")

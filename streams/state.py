@@ -1,11 +1,12 @@
-"""What the fold remembers of one resident: the last 28 days of evidence in sorted columns, and the facts of a person.
+"""What the fold remembers of one resident: two weeks of evidence in sorted columns, and the facts of a person.
 
 Everything a rule reads is a *set*: evidence sorted by (time, id), and for each standing fact the entry with the latest
 (time, id). So copies change nothing, order does not matter, and a retracted reading is simply gone. A state is plain
 JSON, small, and the same after a round trip.
 
 A series is a dict of equally long lists: ``t`` time (ms), ``id`` identity, ``l`` lateness at receipt (ms; -1 if
-imported), and its values. `KEPT_DAYS` is the longest window of a rule (14 days) and the lateness window (14 days).
+imported), and its values. Evidence is kept for the lateness window and so is every id; of home pressures a row of sums
+a day is kept for twice that, since the windows of a day that is still open to late readings begin before it.
 """
 
 from bisect import bisect_left, bisect_right
@@ -17,10 +18,11 @@ from streams.facts import LATENESS, Facts
 State = dict[str, Any]
 Series = dict[str, list[Any]]
 
-KEPT_DAYS = 28
+OPEN_DAYS = LATENESS // DAY + 1  # days open to late readings
+KEPT_DAYS = 2 * LATENESS // DAY  # days whose sums are kept
 KEPT_ALERTS = 28 * DAY  # after its last change, an alert that nobody must act on is forgotten
 KEPT_SEEN = LATENESS
-KEPT_GONE = KEPT_DAYS * DAY + LATENESS
+KEPT_GONE = OPEN_DAYS * DAY + LATENESS
 
 #: Series of evidence and their value columns: blood pressure (systolic, diastolic, counts in means), glucose (value,
 #: flag), symptoms (codes), trouble (what), and the other kinds, of which only the times matter.
@@ -92,11 +94,12 @@ def remove(state: State, id: str) -> tuple[str, int] | None:
 
 def horizon(state: State, facts: Facts) -> int:
     """Instant from which evidence is kept; forgets what is older. Whole local days, so that day sums stay whole."""
-    first = day_of(facts, facts["core"]) - KEPT_DAYS
-    if first > state["from"]:
-        state["from"] = first
-        _forget(state, facts, midnight(facts, first), first)
-    return midnight(facts, state["from"])
+    today = day_of(facts, facts["core"])
+    before = midnight(facts, today - OPEN_DAYS)
+    if today - KEPT_DAYS > state["from"]:
+        state["from"] = today - KEPT_DAYS
+        _forget(state, facts, before, state["from"])
+    return before
 
 
 def _forget(state: State, facts: Facts, before: int, first_day: int) -> None:

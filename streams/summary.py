@@ -11,7 +11,7 @@ from bisect import bisect_left
 from typing import Any
 
 from streams import plan
-from streams.calendar import DAY, HOUR, day_of, day_text, local, midnight
+from streams.calendar import DAY, HOUR, day_text, local, midnight
 from streams.case import Case
 from streams.rules import Rule
 from streams.state import State
@@ -61,13 +61,10 @@ def counts(case: Case) -> int:
 
 
 def refresh(case: Case, day: int | None) -> None:
-    """Recompute the row of ``day`` (or all) from the readings, and the summary."""
+    """Recompute the row of ``day`` from its readings, and the summary; without a day (another plan) only that."""
     state, rule = case.state, case.rule(RULE)
     days: list[Row] = state.setdefault("days", [])
-    if day is None or state.get("rows") != rule.version:
-        state["rows"] = rule.version
-        held = {day_of(case.facts, t) for t in state["bp"]["t"]} if "bp" in state else set()
-        days[:] = [row for row in (_row(case, rule, one) for one in sorted(held)) if row[1]]
+    if day is None:
         state.pop("held", None)
     else:
         row = _row(case, rule, day)
@@ -144,7 +141,7 @@ def _summarise(case: Case, rule: Rule) -> None:
     before = state.get("home")
     home: list[Any] | None = None
     if state["days"]:
-        w = window(state, rule, len(state["days"]) - 1)
+        w = case.home = window(state, rule, len(state["days"]) - 1)
         home = [w.protocol, w.enough, w.n, len(w.rows), w.first, w.last, w.mean, w.morning, w.evening]
         home = [list(part) if isinstance(part, tuple) else part for part in home]
     if home == before:

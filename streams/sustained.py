@@ -35,7 +35,8 @@ def _verdict(case: Case, rule: Rule, at: int) -> tuple[int | None, list[str], Wi
     """Verdict on the day of row ``at``: `HIGH` with its reasons, `CLEAR`, or ``None``."""
     limits, days = rule.limits, case.state["days"]
     s, d = _limits(case, rule, days[at][0])
-    window = summary.window(case.state, rule, at)
+    window = case.home if case.home is not None and case.home.last == days[at][0] else None
+    window = window or summary.window(case.state, rule, at)
     reasons = []
     mean, morning = window.mean, window.morning
     if window.enough and mean is not None and (mean[0] >= s or mean[1] >= d):

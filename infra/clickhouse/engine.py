@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from infra.clickhouse import config
+from infra.clickhouse.errors import NO_FILES
 
 
 class Summary(NamedTuple):
@@ -96,8 +97,9 @@ class Engine:
 
     def __init__(self, folder: Path, database: str) -> None:
         self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("empty", "incoming", "tmp", "user_files", "format_schemas"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.folder / name).mkdir(exist_ok=True, mode=0o700)
         os.environ["TZ"] = "UTC"  # the engine takes the server's zone from there
         time.tzset()
         configuration = config.write(self.folder, database)
@@ -114,6 +116,8 @@ class Engine:
             self.version = connection.rows("SELECT version()")[0][0]
             functions = connection.rows("SELECT lower(name) FROM system.table_functions")
             self.table_functions = {row[0] for row in functions}
+            formats = connection.rows("SELECT lower(name) FROM system.formats WHERE is_output")
+            self.formats = {row[0] for row in formats}
 
     def connect(self) -> Connection:
         """A new connection, with every role and without a database."""
@@ -151,7 +155,7 @@ def name(text: str) -> str:
 
 
 def _no_files(path: str) -> str:
-    raise PermissionError("file() is disabled")
+    raise PermissionError(NO_FILES)
 
 
 @contextmanager

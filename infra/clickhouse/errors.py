@@ -34,6 +34,7 @@ STATUS = {
     **dict.fromkeys(["SOCKET_TIMEOUT", "CANNOT_OPEN_FILE", "CANNOT_SCHEDULE_TASK"], 503),
 }  # fmt: skip
 
+NO_FILES = "Not enough privileges to read files by file()"
 CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
 NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?= \(version|\.?\s*$)")
 OURS = re.compile(
@@ -55,6 +56,8 @@ class Refused(Exception):
 def describe(error: BaseException, version: str, tag: int = 0) -> tuple[int, int, str]:
     """Code, HTTP status and text of an engine error. ``tag``: characters we put before the statement."""
     text = str(error).split("\n\nAt:")[0].strip()
+    if NO_FILES in text:
+        text = f"Code: 497. DB::Exception: {NO_FILES}. (ACCESS_DENIED)"
     codes = CODE.findall(text)
     code = int(codes[-1] if codes else 1002)
     name = (NAME.findall(text) or ["UNKNOWN_EXCEPTION"])[-1]

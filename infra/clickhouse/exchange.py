@@ -21,19 +21,27 @@ class Gone(Exception):
 class Body:
     """A request's body: decompressed pieces, as they come; then a watch over whether the client is still there."""
 
-    def __init__(self, receive: Receive, unpack: coding.Coder, ended: bool = False) -> None:
+    def __init__(self, receive: Receive, unpack: coding.Coder, step: int, ended: bool = False) -> None:
+        """``step``: how many bytes are decompressed at once, so that a small body cannot fill the memory."""
         self._receive = receive
         self._unpack = unpack
+        self._step = step
+        self._pending = b""
+        self._last = False
         self.ended = ended
 
     async def more(self) -> bytes:
         """The next piece, perhaps empty; raises `Gone` when the client went away before the end."""
-        async with asyncio.timeout(STALLED):
-            message = await self._receive()
-        if message["type"] != "http.request":
-            raise Gone
-        data = self._unpack.add(message.get("body", b""))
-        if not message.get("more_body", False):
+        if not self._pending:
+            async with asyncio.timeout(STALLED):
+                message = await self._receive()
+            if message["type"] != "http.request":
+                raise Gone
+            self._pending = message.get("body", b"")
+            self._last = not message.get("more_body", False)
+        piece, self._pending = self._pending[: self._step], self._pending[self._step :]
+        data = self._unpack.add(piece)
+        if self._last and not self._pending:
             self.ended = True
             data += self._unpack.end()
         return data

@@ -44,8 +44,8 @@ class Insert(NamedTuple):
 
     def reading(self, path: str) -> str:
         """The statement that takes the data from a file of ours."""
-        settings = f" SETTINGS {self.settings}" if self.settings else ""
-        return f"INSERT INTO {self.target} FROM INFILE '{path}' COMPRESSION 'none'{settings} FORMAT {self.format}"
+        settings = f"\nSETTINGS {self.settings}" if self.settings else ""
+        return f"INSERT INTO {self.target}\nFROM INFILE '{path}' COMPRESSION 'none'{settings}\nFORMAT {self.format}"
 
 
 def insert_in(head: bytes) -> tuple[Insert, bytes] | None:

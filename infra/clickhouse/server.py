@@ -6,6 +6,7 @@ comes after every view has taken the rows (chDB's own streaming insert reports s
 """
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
@@ -21,7 +22,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from infra.clickhouse import coding, errors, formats, gate, requests
+from infra.clickhouse import coding, errors, formats, gate, limits, requests
 from infra.clickhouse.engine import Engine, Summary
 from infra.clickhouse.errors import Refused
 from infra.clickhouse.exchange import Body, Gone, Reply
@@ -33,6 +34,7 @@ from infra.settings import settings
 
 HEAD = 1 << 16  # bytes of a text in which an INSERT's FORMAT must appear
 LONGEST_TEXT = {"mailiu": 256 << 20, "analyst": 1 << 20}  # bytes of a statement; an insert's data are not counted
+STEP = {"mailiu": 1 << 20, "analyst": 1 << 8}  # bytes of a body decompressed at once (zstd: up to 8 MiB of 256 bytes)
 MOST_ANALYSTS = 16  # statements of analysts, running and waiting
 LONGEST_HEADERS = 1 << 20  # bytes, as a server's http_max_uri_size
 KEEP_ALIVE = 3600  # s; a client's insert must not meet a connection that we are just closing
@@ -101,8 +103,9 @@ class Server:
         asked = requests.read(user, request, {**given, **(form or {})}, self.database)
         reply.query_id = asked.query_id or reply.query_id
         reply.accept, reply.frames = asked.accept, asked.frames
-        asked.settings = gate.settings_of(user, asked.settings, asked.reading)
-        body = Body(receive, coding.unpacker(asked.encoding, asked.unframe), ended=form is not None)
+        asked.settings = limits.settings_of(user, asked.settings, asked.reading)
+        unpack = coding.unpacker(asked.encoding, asked.unframe)
+        body = Body(receive, unpack, STEP[user], ended=form is not None)
         head = asked.query.encode() + (b"\n" if asked.query else b"")
         while not body.ended and len(head) < HEAD:
             head += await body.more()
@@ -149,6 +152,8 @@ class Server:
             raise Refused(62, "SYNTAX_ERROR", "Syntax error: failed at position 1 (end of query): Empty query")
         if asked.user != "mailiu" and self.analysts >= MOST_ANALYSTS:
             raise Refused(202, "TOO_MANY_SIMULTANEOUS_QUERIES", f"Too many statements of analysts: {MOST_ANALYSTS}")
+        if asked.format.lower() not in self.engine.formats:
+            raise Refused(73, "UNKNOWN_FORMAT", f"Unknown format {asked.format[:64]}")
         self.analysts += asked.user != "mailiu"
         try:
             result = await self._guarded(asked, body, tag, lambda: self._begin(asked, sql, tag))
@@ -161,7 +166,7 @@ class Server:
         lease = self._lease(asked)
         try:
             connection = lease.open(asked.user, asked.database, self.database, asked.settings)
-            text, reads = gate.admit(self.engine, connection, asked.user, sql, tag)
+            text, reads = gate.admit(self.engine, connection, asked.user, sql, tag, asked.reading)
             if not reads and formats.takes_input(text):
                 raise Refused(48, "NOT_IMPLEMENTED", "INSERT SELECT from input() is not supported")
             format = formats.format_of(text, asked.format)
@@ -259,6 +264,7 @@ def run() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has stopped
         signal.signal(number, lambda signum, _: stopping.append(signum))
     log_to_stderr()
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = settings()
     address = urlsplit(config.clickhouse)
     if address.scheme != "http" or address.hostname not in ("127.0.0.1", "localhost", "::1"):

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from streams import plan
 from streams.calendar import DAY, HOUR, MINUTE, day_of, day_text, midnight
 from streams.case import RANK, Case, Finding, closings, episodes, received, youngest
+from streams.facts import LATENESS
 from streams.rules import Rule
 from streams.state import Series
 

@@ -4,13 +4,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from api import paging
 from api.alert_item import AlertItem, from_row
 from api.auth import AlertReader, Caller
 from api.backend import BackendDependency
 from api.feed import text as stream_text
+from api.instant import Instant
 from api.position import Wait
 from api.problem import Problem, problems
 from schemas.alert import Condition, Handling, Severity
@@ -32,7 +33,7 @@ class HistoryEntry(BaseModel):
     """One change of an alert."""
 
     change: str = Field(description="raised, escalated, handling-changed …")
-    time: AwareDatetime
+    time: Instant
     revision: int
     severity: Severity
     condition: Condition

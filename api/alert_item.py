@@ -1,13 +1,13 @@
 """One alert as clients see it, the same in lists, in detail and on the stream."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, Field
 
+from api.instant import Instant
 from schemas.alert import Condition, Handling, Severity
 from streams.rules import released
 
@@ -32,20 +32,20 @@ class AlertItem(BaseModel):
     condition: Condition = Field(description="what the data say. 数据状态。")
     handling: Handling = Field(description="what people did. 处置状态。")
     revision: int
-    raised_time: datetime
-    updated_time: datetime
-    onset: datetime = Field(description="time of the first evidence")
-    latest: datetime = Field(description="time of the latest evidence")
+    raised_time: Instant
+    updated_time: Instant
+    onset: Instant = Field(description="time of the first evidence")
+    latest: Instant = Field(description="time of the latest evidence")
     evidence: list[UUID] = Field(description="identities of the events it rests on")
     level: int = Field(description="escalation level reached")
     role: str = Field(description="role whose turn it is")
     judgement: bool = Field(description="rests on a limit of ours that no physician approved there")
     detail: dict[str, Any] = Field(description="the figures the rule used, with their limits")
     assignee: str | None = None
-    snoozed_until: datetime | None = None
-    acknowledged_time: datetime | None = None
+    snoozed_until: Instant | None = None
+    acknowledged_time: Instant | None = None
     acknowledged_by: str | None = None
-    closed_time: datetime | None = None
+    closed_time: Instant | None = None
     outcome: str | None = None
     comment: str | None = None
     reason: str | None = None

@@ -67,7 +67,7 @@ async def kafka() -> AsyncIterator[None]:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open log, feed and tables for the app's life."""
     tables = Tables()
-    async with Log() as log, Feed() as feed:
+    async with Log() as log, Feed(log.partitions) as feed:
         app.state.backend = Backend(log, feed, tables)
         try:
             yield

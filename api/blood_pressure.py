@@ -1,16 +1,17 @@
 """The home blood pressure of one resident, as figures that say how they came about."""
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, Field
 
-from analytics.home_pressure import LIMIT, SQL, Protocol, enough, window
+from analytics.home_pressure import SQL, Protocol, enough, parameters, rule
 from api.alert_item import Text
 from api.problem import invalid_field
 from api.tables import Row, Tables
+from infra.clock import clock
 from infra.settings import settings
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,8 +75,8 @@ class HomePressure(BaseModel):
     period: Period | None = Field(description="absent without any reading")
     enough: bool = Field(description="at least 12 readings on 3 days; below that nothing may be concluded")
     mean: Mean
-    morning: Mean = Field(description="local 04–12 h")
-    evening: Mean = Field(description="local 16–24 h")
+    morning: Mean = Field(description="local hours of the rule: 06–10")
+    evening: Mean = Field(description="local hours of the rule: 18–22")
     whole: Whole
     limit: Limit
     definition: Text
@@ -88,15 +89,9 @@ DEFINITION = Text(
     "day 1, a rolling week nothing. Fewer than 12 readings or 3 days allow no judgement. Source: Chinese guideline for "
     "home blood pressure monitoring (2019).",
 )
-LATEST = """
-SELECT max(time) AS latest, count() AS n FROM readings
-WHERE resident = {resident:String} AND kind = 'blood-pressure' AND place = 'home' AND source = 'measured'
-  AND clock != 'untrusted' AND NOT retracted
-  AND time >= {from:DateTime64(3, 'UTC')} AND time < {until:DateTime64(3, 'UTC')}
-"""
-PLAN = """
+PLANS = """
 SELECT data FROM timeline WHERE resident = {resident:String} AND type = 'mailiu.monitoring.plan-set.v1'
-ORDER BY time DESC, offset DESC LIMIT 1
+ORDER BY time DESC, id DESC LIMIT 16
 """
 TARGET = "SELECT systolic, diastolic FROM targets WHERE resident = {resident:String}"
 
@@ -109,31 +104,29 @@ async def summarize(
     to: datetime | None = None,
 ) -> HomePressure:
     """Home blood pressure of ``resident``; ``start`` and ``to`` bound the readings that are looked at."""
-    zone = settings().zone
     span = {"resident": resident, "from": start or BEGINNING, "until": to or END}
     if span["from"] >= span["until"]:  # type: ignore[operator]
         raise invalid_field("to", to, "is not after `from`")
-    latest, plans, targets = await asyncio.gather(
-        tables.rows(LATEST, span), tables.rows(PLAN, span), tables.rows(TARGET, span)
-    )
-    day = latest[0]["latest"].astimezone(zone).date() if latest[0]["n"] else None
-    week = _prescribed(plans)
-    if protocol == "week" and start is not None:
-        week = start.astimezone(zone).date()
-    chosen = window(protocol, day or BEGINNING.date() + timedelta(7), week)
-    systolic, diastolic = (targets[0]["systolic"], targets[0]["diastolic"]) if targets else LIMIT
+    plans, targets = await asyncio.gather(tables.rows(PLANS, span), tables.rows(TARGET, span))
+    plan = _plan(plans, to or clock().now())
+    systolic, diastolic = _limit(targets)
     limits = {"limit_systolic": systolic, "limit_diastolic": diastolic}
-    [row] = await tables.rows(SQL, {**span, **chosen.parameters(zone), **limits})
+    zone = {"zone": settings().zone.key}
+    [row] = await tables.rows(SQL, {**span, **parameters(protocol, plan), **limits, **zone})
+    any_reading = row["whole_n"] > 0
+    period = Period(
+        first=row["first_day"], last=row["last_day"], dropped=row["first_day"] if row["is_week"] else None
+    )  # fmt: skip
     return HomePressure(
-        protocol=chosen.protocol,
-        period=Period(first=chosen.first, last=chosen.last, dropped=chosen.dropped) if day else None,
-        enough=enough(row["n"], row["days"]),
+        protocol="week" if row["is_week"] else "rolling",
+        period=period if any_reading else None,
+        enough=enough(row["window_n"], row["window_days"], plan),
         mean=_mean(row, "n", "days", "mean"),
         morning=_mean(row, "morning_n", "morning_days", "morning"),
         evening=_mean(row, "evening_n", "evening_days", "evening"),
         whole=Whole(
-            first=row["whole_first"] if day else None,
-            last=row["whole_last"] if day else None,
+            first=row["whole_first"] if any_reading else None,
+            last=row["whole_last"] if any_reading else None,
             n=row["whole_n"],
             days=row["whole_days"],
             systolic=_spread(row, "systolic"),
@@ -145,10 +138,18 @@ async def summarize(
     )
 
 
-def _prescribed(plans: list[Row]) -> date | None:
-    """First day of the prescribed week, if that is the plan in force."""
-    plan: dict[str, Any] = orjson.loads(plans[0]["data"]) if plans else {}
-    return date.fromisoformat(plan["start"]) if plan.get("schedule") == "week" else None
+def _plan(plans: list[Row], instant: datetime) -> dict[str, Any] | None:
+    """The plan set last of those that had begun by ``instant``."""
+    day = instant.astimezone(settings().zone).date().isoformat()
+    found = (orjson.loads(row["data"]) for row in plans)
+    return next((plan for plan in found if plan["start"] <= day), None)
+
+
+def _limit(targets: list[Row]) -> tuple[float, float]:
+    """Below this is in range: the resident's own target, else the limit of the guideline."""
+    if targets:
+        return targets[0]["systolic"], targets[0]["diastolic"]
+    return float(rule().limits["systolic"]), float(rule().limits["diastolic"])
 
 
 def _mean(row: Row, n: str, days: str, name: str) -> Mean:

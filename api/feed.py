@@ -23,7 +23,7 @@ from api.alert_item import from_event
 from api.problem import Problem
 from infra.clients import consumer
 from infra.clock import clock
-from schemas.topics import DERIVED
+from schemas.topics import DERIVED, DEVICES, EVENTS, REJECTED, TOPICS
 
 BUFFER = 1000  # changes a follower may be behind before it reads for itself
 RECENT = 20_000  # alerts kept in memory, for those not projected yet
@@ -31,6 +31,7 @@ FIRST = 100_000  # alert events whose first offset is kept in memory, to know a 
 WARM = 1000  # records of each partition read at start
 HEARTBEAT_SECONDS = 15.0
 READERS = 4  # followers that may read for themselves at once
+LIKE_EVENTS = {topic.name: topic.like_events for topic in TOPICS}
 
 log = logging.getLogger("mailiu.api.feed")
 
@@ -85,10 +86,10 @@ class Follower:
 
 
 class Feed:
-    """Reads `derived` for this process; ``async with Feed() as feed``."""
+    """Reads `derived` for this process; ``async with Feed(partitions) as feed``."""
 
-    def __init__(self) -> None:
-        self.next: list[int] = []
+    def __init__(self, partitions: int) -> None:
+        self.next = [0] * partitions
         self.followers: set[Follower] = set()
         self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._first: OrderedDict[bytes, int] = OrderedDict()
@@ -99,8 +100,11 @@ class Feed:
     async def __aenter__(self) -> "Feed":
         self._consumer = reader = consumer()
         await reader.start()
-        partitions = await _partitions(reader)
-        reader.assign(partitions)
+        partitions = self._partitions(DERIVED)
+        # The others are assigned and not read: so the reader knows where they end.
+        others = [each for topic in (EVENTS, REJECTED, DEVICES) for each in self._partitions(topic)]
+        reader.assign(partitions + others)
+        reader.pause(*others)
         ends = await reader.end_offsets(partitions)
         begins = await reader.beginning_offsets(partitions)
         self.next = [max(begins[p], ends[p] - WARM) for p in partitions]
@@ -130,10 +134,9 @@ class Feed:
         return self._recent.get(alert)
 
     async def ends(self, topic: str) -> dict[int, int]:
-        """Next offset to be written of every partition of ``topic``."""
+        """Next offset to be written of every partition of ``topic`` (any but `audit`)."""
         assert self._consumer is not None
-        reader = self._consumer
-        found = await reader.end_offsets(await _partitions(reader, topic))
+        found = await self._consumer.end_offsets(self._partitions(topic))
         return {partition.partition: offset for partition, offset in found.items()}
 
     async def position(self, text: str) -> list[int]:
@@ -210,6 +213,9 @@ class Feed:
             finally:
                 await reader.stop()
 
+    def _partitions(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for number in range(len(self.next) if LIKE_EVENTS[topic] else 1)]
+
     async def _read(self) -> None:
         assert self._consumer is not None
         while True:
@@ -261,12 +267,3 @@ def _change(record: ConsumerRecord) -> Change | None:
 
 def _header(record: ConsumerRecord, name: str) -> bytes:
     return next((value for each, value in record.headers if each == name), b"")
-
-
-async def _partitions(reader: AIOKafkaConsumer, topic: str = DERIVED) -> list[TopicPartition]:
-    for _ in range(100):
-        if numbers := reader.partitions_for_topic(topic):
-            return [TopicPartition(topic, number) for number in sorted(numbers)]
-        await reader.topics()
-        await asyncio.sleep(0.1)
-    raise RuntimeError(f"topic {topic} does not exist")

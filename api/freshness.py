@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.auth import Operator
 from api.backend import BackendDependency
+from api.instant import Instant
 from api.position import text
 from api.problem import problems
+from api.tables import Row
 from infra.clock import clock
-from schemas.topics import DERIVED, EVENTS
+from schemas.topics import DERIVED, DEVICES, EVENTS, REJECTED
 
 router = APIRouter(prefix="/v1", tags=["operation"])
 
@@ -37,8 +38,8 @@ class Projection(BaseModel):
 class Freshness(BaseModel):
     """Positions and lag of everything that follows the log. 各投影与计算的进度及滞后。"""
 
-    now: datetime = Field(description="Mailiu's clock")
-    known: datetime | None = Field(description="every partition of `events` is known up to this instant")
+    now: Instant = Field(description="Mailiu's clock")
+    known: Instant | None = Field(description="every partition of `events` is known up to this instant")
     topics: dict[str, Reach] = Field(description="the mirror of each topic in the tables")
     fold: Reach = Field(description="what the stream workers have folded, as the tables know it")
     projections: list[Projection]
@@ -49,7 +50,9 @@ SELECT name, as_select FROM system.tables
 WHERE database = currentDatabase() AND engine = 'MaterializedView' ORDER BY name
 """
 NAME = re.compile(r"(?P<name>\w+)_v(?P<version>\d+)_mv")
-TOPIC = re.compile(r"topic = '(\w+)'")
+TOPIC = re.compile(r"'(\w+)'")
+WORD = re.compile(r"\w+")
+MIRRORED = (EVENTS, DERIVED, REJECTED, DEVICES)
 
 
 @router.get(
@@ -60,18 +63,30 @@ TOPIC = re.compile(r"topic = '(\w+)'")
 )
 async def freshness(who: Operator, backend: BackendDependency) -> Freshness:
     """Position and lag of everything."""
-    ends = {topic: await backend.ends(topic, max_age=0.1) for topic in (EVENTS, DERIVED)}
+    ends = {topic: await backend.ends(topic, max_age=0.1) for topic in MIRRORED}
     seen = await backend.progress.seen()
     topics = {topic: _reach(seen.next.get(topic, {}), ends[topic]) for topic in ends}
     projections = []
-    for row in await backend.tables.rows(VIEWS):
+    views = await backend.tables.rows(VIEWS)
+    sources = _sources(views)
+    for row in views:
         if match := NAME.fullmatch(row["name"]):
-            reads = sorted(set(TOPIC.findall(row["as_select"])) & set(topics)) or [EVENTS]
+            reads = sources[row["name"]]
             lag = sum(topics[topic].lag for topic in reads)
             projections.append(Projection(name=match["name"], version=int(match["version"]), topics=reads, lag=lag))
     known = min(seen.known.values()) if len(seen.known) == len(ends[EVENTS]) else None
     fold = _reach(seen.next.get("fold", {}), ends[EVENTS])
     return Freshness(now=clock().now(), known=known, topics=topics, fold=fold, projections=projections)
+
+
+def _sources(views: list[Row]) -> dict[str, list[str]]:
+    """The topics each materialized view reads: those it names, those of the view whose target it reads, else all."""
+    named = {view["name"]: sorted(set(TOPIC.findall(view["as_select"])) & set(MIRRORED)) for view in views}
+    for view in views:
+        read = set(WORD.findall(view["as_select"]))
+        through = next((name for name in named if name != view["name"] and name.removesuffix("_mv") in read), None)
+        named[view["name"]] = named[view["name"]] or (named[through] if through else list(MIRRORED))
+    return named
 
 
 def _reach(following: Mapping[int, int], ends: Mapping[int, int]) -> Reach:

@@ -1,19 +1,14 @@
 """What the REST gateway refuses, kept whole on the topic `rejected`: raw bytes (encrypted), where from and why."""
 
-import base64
 import hashlib
-from functools import cache
-from typing import Any
 
 import orjson
-from cryptography.fernet import Fernet
 
-from infra.clock import clock
 from infra.log import Log
-from infra.settings import settings
+from infra.rejected import record
 from mqtt_ingest.decoded import shown
 from mqtt_ingest.texts import explain
-from schemas.envelope import InvalidEvent, identity, rfc3339
+from schemas.envelope import InvalidEvent, identity
 from schemas.topics import REJECTED
 
 #: Reasons that only this gateway has; the others are explained as for every gateway.
@@ -44,34 +39,18 @@ class Refused(Exception):
         return cls(400 if error.code == "unreadable" else 422, error.code, error.field, error.value, error.reason)
 
 
+#: A refused event that is larger, eight times what an event may have, is cut here: encrypted it must fit a record.
+KEPT_BYTES = 2 << 20
+
+
 async def keep(log: Log, actor: str, refused: list[tuple[bytes, Refused]]) -> None:
     """Append what was refused to `rejected`; returns once Kafka holds it all. The same bytes have the same id."""
     assert log.producer is not None
     source = f"rest/{actor}"
-    futures = [await log.producer.send(REJECTED, _record(source, raw, why), source.encode()) for raw, why in refused]
+    futures = []
+    for raw, why in refused:
+        id = identity(source, hashlib.sha256(raw).hexdigest())
+        value = orjson.dumps(record(id, source, why.reason, why.field, why.value, why.message, raw[:KEPT_BYTES]))
+        futures.append(await log.producer.send(REJECTED, value, source.encode()))
     for future in futures:
         await future
-
-
-def _record(source: str, raw: bytes, why: Refused) -> bytes:
-    record: dict[str, Any] = {
-        "id": str(identity(source, hashlib.sha256(raw).hexdigest())),
-        "source": source,
-        "received": rfc3339(clock().now()),
-        "reason": why.reason,
-        "field": why.field,
-        "value": why.value,
-        "message": why.message,
-        "device": None,
-        "institution": None,
-        "kind": None,
-        "mqtt_topic": None,
-        "raw": _fernet().encrypt(raw).decode(),
-        "position": None,
-    }
-    return orjson.dumps(record)
-
-
-@cache
-def _fernet() -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(settings().secret("rejected").encode()).digest()))

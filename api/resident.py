@@ -15,6 +15,7 @@ from api.alert_item import AlertItem, from_row
 from api.auth import Caller, ResidentReader
 from api.backend import Backend, BackendDependency
 from api.blood_pressure import HomePressure, summarize
+from api.instant import Instant
 from api.position import Wait
 from api.problem import Problem, problems
 from api.tables import Row
@@ -34,7 +35,7 @@ class Condition(BaseModel):
 
     code: str = Field(description="ICD-10")
     certainty: str | None
-    diagnosed_time: datetime | None
+    diagnosed_time: Instant | None
 
 
 class Device(BaseModel):
@@ -42,7 +43,7 @@ class Device(BaseModel):
 
     device: str
     user_slot: int | None
-    from_time: datetime
+    from_time: Instant
 
 
 class Resident(BaseModel):
@@ -55,8 +56,8 @@ class Resident(BaseModel):
     institution: str | None
     team: str | None
     doctor: str | None
-    registered_time: datetime | None
-    died_time: datetime | None
+    registered_time: Instant | None
+    died_time: Instant | None
     labels: list[str]
     conditions: list[Condition]
     devices: list[Device]
@@ -69,8 +70,8 @@ class Entry(BaseModel):
 
     id: UUID
     type: str
-    time: datetime
-    recordedtime: datetime
+    time: Instant
+    recordedtime: Instant
     institution: str | None
     actor: str | None
     data: dict[str, Any]
@@ -88,8 +89,8 @@ class Reading(BaseModel):
 
     id: UUID
     kind: Kind
-    time: datetime
-    recordedtime: datetime
+    time: Instant
+    recordedtime: Instant
     systolic: float | None
     diastolic: float | None
     mean: float | None
@@ -103,7 +104,7 @@ class Reading(BaseModel):
     user_slot: int | None
     flags: list[str]
     clock: str = Field(description="trust in `time`: trusted, corrected, receipt, untrusted")
-    device_time: datetime | None
+    device_time: Instant | None
     origin: str
     retracted: bool
 

@@ -13,6 +13,7 @@ from api.alert_item import Text
 from api.auth import Caller, StatisticsReader
 from api.backend import Backend, BackendDependency
 from api.health import lag
+from api.instant import Instant
 from api.position import Seen, Wait, text
 from api.problem import Problem, invalid_field, problems
 from api.tables import Row
@@ -74,11 +75,11 @@ class Statistic(BaseModel):
     to: date
     by: list[str]
     institutions: list[str] | None = Field(description="the institutions counted; null: all")
-    as_of: datetime | None
+    as_of: Instant | None
     position: str = Field(
         description="next offsets of `events` that the answer has seen at least", examples=["0:12,1:7"]
     )
-    known: datetime | None = Field(description="every partition of `events` is known up to this instant")
+    known: Instant | None = Field(description="every partition of `events` is known up to this instant")
     lag: Lag
     provisional: bool = Field(description="not every partition has passed the instant asked for")
     rows: list[Cell]

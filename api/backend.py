@@ -33,7 +33,11 @@ class Backend:
     async def append(self, events: list[Event]) -> list[list[Position]]:
         """Append ``events`` in order; their positions once Kafka holds all of them. 503 when it does not answer."""
         async with kafka():
-            futures = [await self.log.send(event) for event in events]
+            futures = []
+            for number, event in enumerate(events):
+                futures.append(await self.log.send(event))
+                if number % 100 == 99:  # let others have their turn
+                    await asyncio.sleep(0)
             return list(await asyncio.gather(*futures))
 
     async def viewed(self, who: Caller, what: str, resident: str) -> None:

@@ -5,7 +5,10 @@ the reason. What is rejected is kept whole on the topic `rejected`. ``duplicate`
 is appended all the same, and the fold and the projections count it once.
 """
 
+import asyncio
+import hashlib
 from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -25,14 +28,13 @@ from api.rejected import Refused, keep
 from infra.clock import clock
 from schemas import alert as alerts
 from schemas import organization, rule
-from schemas.envelope import Event, InvalidEvent, rfc3339
+from schemas.envelope import Event, InvalidEvent, milliseconds, rfc3339
 from schemas.registry import parse
 from schemas.topics import partition_of
 
 router = APIRouter(prefix="/v1", tags=["events"])
 AHEAD = timedelta(minutes=5)  # clocks of other systems may be ahead of ours by this much
 REMEMBERED = 100_000  # identities of latest events kept in memory, since the tables are a moment behind
-CHANGED_ON_THE_WAY = frozenset({"recordedtime"})
 ADMIN_ONLY = frozenset(organization.EVENTS) | frozenset(rule.EVENTS)
 
 Status = Literal["accepted", "duplicate", "rejected"]
@@ -99,13 +101,13 @@ async def append(
     """Check and append events."""
     body = await request.body()
     try:
-        sent = split(body, content_type, content_encoding)
+        # In a thread, so that a large request does not hold up the alert stream of this process.
+        sent, checked = await asyncio.to_thread(_read, who, body, content_type, content_encoding)
     except Problem as problem:
         if problem.status_code == 400 and 0 < len(body) <= EVENT_BYTES:
             unreadable = Refused(400, "unreadable", "event", body[:60], str(problem.detail))
             await _keep(backend, who, [(body, unreadable)])
         raise
-    checked = [_check(who, each) for each in sent]
     await _look_up_alerts(backend, who, checked)
     seen = await _look_up(backend, [event for event in checked if isinstance(event, Event)])
     results, taken, refused = _judge(sent, checked, seen)
@@ -124,6 +126,11 @@ async def append(
     if not taken:
         raise _all_refused(everything)
     return everything
+
+
+def _read(who: Caller, body: bytes, content_type: str, encoding: str) -> tuple[list[Sent], list[Event | Refused]]:
+    sent = split(body, content_type, encoding)
+    return sent, [_check(who, each) for each in sent]
 
 
 def _check(who: Caller, sent: Sent) -> Event | Refused:
@@ -171,7 +178,7 @@ class Earlier(BaseModel):
     """An event seen before: where its earliest copy lies, and its content."""
 
     position: str
-    content: bytes
+    content: bytes = Field(description="hash of what must be equal in two copies")
 
 
 _remembered: OrderedDict[UUID, Earlier] = OrderedDict()
@@ -243,10 +250,19 @@ def _why(refused: Refused) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _content(event: dict[str, Any]) -> bytes:
-    """What must be equal in two copies of an event: all of it but what gateways set."""
-    kept = {name: value for name, value in event.items() if name not in CHANGED_ON_THE_WAY}
-    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+def _content(event: Mapping[str, Any]) -> bytes:
+    """A hash of what must be equal in two copies of an event: subject, type, time and data; 61 is 61.0."""
+    said = [event["subject"], event["type"], milliseconds(event["time"]), _plain(event["data"])]
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _plain(value: Any) -> Any:
+    """``value`` with every whole number an integer."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _remember(event: Event, position: str) -> None:

@@ -2,9 +2,12 @@
 
 A record's key is the subject, its timestamp is `recordedtime`, its headers repeat type and identity, so that readers
 need no JSON to know them. What concerns many residents, and ticks, go to every partition.
+
+A gateway whose clock is more than a second off the broker's does not start: its `recordedtime` would be wrong.
 """
 
 import asyncio
+import time
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +18,9 @@ from infra.clock import clock
 from schemas.clock import EVENTS as CLOCK
 from schemas.envelope import Event
 from schemas.registry import BROADCAST
-from schemas.topics import EVENTS, partition_of
+from schemas.topics import EVENTS, TIME, partition_of
+
+MOST_OFF = 1.0  #: seconds that the clocks of gateway and broker may differ
 
 
 class Position(NamedTuple):
@@ -33,6 +38,10 @@ def headers(type: str, identity: str) -> list[tuple[str, bytes]]:
     return [("ce_type", type.encode()), ("ce_id", identity.encode())]
 
 
+class ClockOff(RuntimeError):
+    """This machine's clock and the broker's differ by more than a second."""
+
+
 class Log:
     """Appends events; ``async with Log() as log: await log.append(event)``."""
 
@@ -44,7 +53,19 @@ class Log:
         self.producer = producer()
         await self.producer.start()
         self.partitions = len(await self.producer.partitions_for(EVENTS))
+        await self._compare_clocks(self.producer)
         return self
+
+    async def _compare_clocks(self, producer: AIOKafkaProducer) -> None:
+        """Raises `ClockOff` when the broker's time does not lie around our sending, a second allowed on either side."""
+        await producer.partitions_for(TIME)
+        before = time.time()
+        stamp = (await producer.send_and_wait(TIME, b"")).timestamp / 1000
+        if not before - MOST_OFF <= stamp <= time.time() + MOST_OFF:
+            await producer.stop()
+            raise ClockOff(
+                f"this clock is {before - stamp:+.1f} s off Kafka's; set it by NTP before events are accepted"
+            )
 
     async def __aexit__(self, *_: object) -> None:
         if self.producer:

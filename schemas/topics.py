@@ -7,6 +7,7 @@ DERIVED = "derived"
 REJECTED = "rejected"
 DEVICES = "devices"
 AUDIT = "audit"
+TIME = "time"
 
 DAY = 24 * 3600 * 1000
 
@@ -27,6 +28,8 @@ TOPICS = (
     Topic(REJECTED, False, {"retention.ms": str(90 * DAY), "cleanup.policy": "delete"}),
     Topic(DEVICES, False, {"cleanup.policy": "compact"}),
     Topic(AUDIT, False, FOR_EVER),
+    # Only the broker's own time stamps in it are of use: gateways compare their clocks with them.
+    Topic(TIME, False, {"message.timestamp.type": "LogAppendTime", "retention.ms": str(DAY)}),
 )
 
 

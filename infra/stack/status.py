@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaError
 
 from infra.clients import admin, consumer
 from infra.stack.supervisor import State, read_status
-from schemas.topics import DERIVED, EVENTS, TOPICS
+from schemas.topics import DERIVED, DEVICES, EVENTS, REJECTED
 
 #: Consumer group of each part and the topics it has to keep up with.
-GROUPS = {"writer": tuple(t.name for t in TOPICS), "worker": (EVENTS,), "sender": (DERIVED,)}
+GROUPS = {"writer": (EVENTS, DERIVED, REJECTED, DEVICES), "worker": (EVENTS,), "sender": (DERIVED,)}
 
 
 def memory(state: State) -> int | None:

@@ -7,7 +7,7 @@ or a tick that changes nothing says nothing. Evidence later than an alert's clos
 In the state an alert is a dict of short keys: id, rule, v(ersion), sev(erity), cond(ition), hand(ling), rev(ision),
 raised, onset, latest, ev(idence), lvl (escalation level), since (when this level's ladder began), esc (next step),
 judg(ement), det(ail), mark, chg (last change), and once they apply who (assignee), snz (snoozed until), ack, ackby, end
-(closed), out(come), com(ment), why.
+(closed), out(come), com(ment), why, calm (cleared by the data, not by time).
 """
 
 from typing import Any
@@ -157,18 +157,21 @@ def _update(case: Case, alert: StoredAlert, finding: Finding, holds: bool) -> No
         _fill(alert, finding)
     if holds and alert["cond"] != "active":
         alert["cond"] = "active"
-        alert["det"].pop("ended", None)
+        alert.pop("calm", None)
         schedule(case, alert)
         kind = kind or "extended"
     if kind is not None:
         emit(case, alert, kind)
     if not holds and alert["cond"] == "active":
-        _clear(case, alert)
+        _clear(case, alert, settled=False)
 
 
-def _clear(case: Case, alert: StoredAlert, **why: Any) -> None:
+def _clear(case: Case, alert: StoredAlert, *, settled: bool = True, **why: Any) -> None:
+    """The condition is over: ``settled`` by what the data say, or only because time went by."""
     if alert["cond"] == "active":
         alert["cond"] = "cleared"
+        if settled:
+            alert["calm"] = 1
         alert["det"] = alert["det"] | why
         schedule(case, alert)
         emit(case, alert, "condition-cleared")

@@ -31,8 +31,14 @@ def deadline(case: Case, alert: dict[str, Any], level: int) -> int | None:
 
 
 def schedule(case: Case, alert: dict[str, Any]) -> None:
-    """Set when ``alert`` escalates next, and the due index of the resident's alerts."""
-    at = deadline(case, alert, alert["lvl"]) if alert["cond"] == "active" and alert["hand"] == "new" else None
+    """Set when ``alert`` escalates next, and the due index of the resident's alerts.
+
+    A red or orange episode that nobody looked at goes on escalating though it is over: nothing says that it ended well.
+    """
+    waits = alert["cond"] == "active" or (
+        alert["cond"] == "cleared" and "calm" not in alert and alert["sev"] in ("red", "orange")
+    )
+    at = deadline(case, alert, alert["lvl"]) if waits and alert["hand"] == "new" else None
     alert["esc"] = at if at is None else max(at, alert.get("snz", 0))
     due(case)
 

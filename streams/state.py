@@ -88,6 +88,8 @@ def remove(state: State, id: str) -> tuple[str, int] | None:
             time: int = series["t"][at]
             for column in series.values():
                 del column[at]
+            if not series["t"]:
+                del state[name]
             return name, time
     return None
 

@@ -1,0 +1,1 @@
+"""The pure core, without any part of the stack: expected values come from the guideline texts."""

@@ -11,7 +11,8 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from operator import lt
 from typing import Any, NamedTuple
 
 import orjson
@@ -31,6 +32,7 @@ FIRST = 100_000  # alert events whose first offset is kept in memory, to know a 
 WARM = 1000  # records of each partition read at start
 HEARTBEAT_SECONDS = 15.0
 READERS = 4  # followers that may read for themselves at once
+CHUNK = 2000  # changes read so before they are sent; nothing of Kafka is held while a client takes its time
 LIKE_EVENTS = {topic.name: topic.like_events for topic in TOPICS}
 
 log = logging.getLogger("mailiu.api.feed")
@@ -88,8 +90,9 @@ class Follower:
 class Feed:
     """Reads `derived` for this process; ``async with Feed(partitions) as feed``."""
 
-    def __init__(self, partitions: int) -> None:
+    def __init__(self, partitions: int, topic: str = DERIVED) -> None:
         self.next = [0] * partitions
+        self._topic = topic
         self.followers: set[Follower] = set()
         self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._first: OrderedDict[bytes, int] = OrderedDict()
@@ -100,7 +103,7 @@ class Feed:
     async def __aenter__(self) -> "Feed":
         self._consumer = reader = consumer()
         await reader.start()
-        partitions = self._partitions(DERIVED)
+        partitions = self._partitions(self._topic)
         # The others are assigned and not read: so the reader knows where they end.
         others = [each for topic in (EVENTS, REJECTED, DEVICES) for each in self._partitions(topic)]
         reader.assign(partitions + others)
@@ -137,7 +140,7 @@ class Feed:
         """Next offset to be written of every partition of ``topic`` (any but `audit`)."""
         assert self._consumer is not None
         found = await self._consumer.end_offsets(self._partitions(topic))
-        return {partition.partition: offset for partition, offset in found.items()}
+        return {partition.partition: found[partition] for partition in sorted(found)}
 
     async def position(self, text: str) -> list[int]:
         """The position in a ``Last-Event-ID``; a 400 problem when it is none of this log."""
@@ -146,7 +149,7 @@ class Feed:
             raise Problem(400, "Last-Event-ID is not a position of this stream")
         position = [int(part) for part in parts]
         if any(mine > here for mine, here in zip(position, self.next, strict=True)):
-            ends = await self.ends(DERIVED)
+            ends = await self.ends(self._topic)
             if any(offset > ends[partition] for partition, offset in enumerate(position)):
                 raise Problem(400, "Last-Event-ID lies past the end of the log")
         return position
@@ -160,61 +163,61 @@ class Feed:
         try:
             while True:
                 follower.restart()
-                target = tuple(self.next)
-                async for step in self._between(mine, target):
-                    yield step
+                target, sent = tuple(self.next), set[bytes]()
+                while any(map(lt, mine, target)):
+                    steps, mine = await self._back(mine, target, sent)
+                    for step in steps:
+                        yield step
                 while not follower.overflowed:
                     if follower.buffer:
                         change, reached = follower.buffer.popleft()
                         assert change is not None
                         behind = change.offset < mine[change.partition]
-                        mine[:] = map(max, mine, reached)
+                        mine = list(map(max, mine, reached))
                         if not behind:
                             yield Step(change, tuple(mine))
                         continue
                     await follower.wait(HEARTBEAT_SECONDS)
                     if not follower.buffer and not follower.overflowed:
-                        mine[:] = map(max, mine, self.next)
+                        mine = list(map(max, mine, self.next))
                         yield Step(None, tuple(mine))
         finally:
             self.followers.discard(follower)
             metrics.FOLLOWERS.dec()
 
-    async def _between(self, mine: list[int], target: Sequence[int]) -> AsyncIterator[Step]:
-        """The changes from ``mine`` up to ``target``; moves ``mine`` along."""
-        behind = [TopicPartition(DERIVED, p) for p, end in enumerate(target) if mine[p] < end]
-        if not behind:
-            return
-        sent: set[bytes] = set()
-        async with self._readers:
-            reader = consumer()
-            await reader.start()
-            try:
-                reader.assign(behind)
-                for partition in behind:
-                    reader.seek(partition, mine[partition.partition])
-                while behind:
-                    batches = await reader.getmany(*behind, timeout_ms=1000, max_records=500)
-                    for partition, records in batches.items():
-                        number = partition.partition
-                        for record in records:
-                            if record.offset >= target[number]:
-                                break
-                            mine[number] = record.offset + 1
-                            id = _header(record, "ce_id")
-                            if id in sent or self._first.get(id, record.offset) < record.offset:
-                                continue
-                            if change := _change(record):
-                                sent.add(id)
-                                yield Step(change, tuple(mine))
-                        if mine[number] >= target[number]:
-                            behind.remove(partition)
-                            reader.pause(partition)
-            finally:
-                await reader.stop()
+    async def _back(
+        self, start: Sequence[int], target: Sequence[int], sent: set[bytes]
+    ) -> tuple[list[Step], list[int]]:
+        """Some changes from ``start`` up to ``target``, read apart from the shared reader; how far this has come.
+
+        ``sent`` holds the identities already given out, and is added to.
+        """
+        reached = list(start)
+        steps: list[Step] = []
+        behind = [each for each in self._partitions(self._topic) if start[each.partition] < target[each.partition]]
+        async with self._readers, _reading(behind, start) as reader:
+            while behind and len(steps) < CHUNK:
+                for partition, records in (await reader.getmany(*behind, timeout_ms=1000, max_records=500)).items():
+                    number = partition.partition
+                    for record in records:
+                        if record.offset >= target[number]:
+                            break
+                        reached[number] = record.offset + 1
+                        id = _header(record, "ce_id")
+                        if id in sent or self._first.get(id, record.offset) < record.offset:
+                            continue
+                        if change := _change(record):
+                            sent.add(id)
+                            steps.append(Step(change, tuple(reached)))
+                    if reached[number] >= target[number]:
+                        behind.remove(partition)
+                        reader.pause(partition)
+        return steps, reached
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
-        return [TopicPartition(topic, number) for number in range(len(self.next) if LIKE_EVENTS[topic] else 1)]
+        return [
+            TopicPartition(topic, number) for number in range(len(self.next) if LIKE_EVENTS.get(topic, True) else 1)
+        ]
 
     async def _read(self) -> None:
         assert self._consumer is not None
@@ -246,6 +249,20 @@ class Feed:
         step = Step(change, tuple(self.next))
         for follower in self.followers:
             follower.put(step)
+
+
+@asynccontextmanager
+async def _reading(partitions: list[TopicPartition], start: Sequence[int]) -> AsyncIterator[AIOKafkaConsumer]:
+    """A reader of ``partitions`` from ``start`` on."""
+    reader = consumer()
+    await reader.start()
+    try:
+        reader.assign(partitions)
+        for partition in partitions:
+            reader.seek(partition, start[partition.partition])
+        yield reader
+    finally:
+        await reader.stop()
 
 
 def text(position: Sequence[int]) -> str:

@@ -132,11 +132,11 @@ class Engine:
         finally:
             connection.close()
 
-    def kill(self, tag: str = "") -> None:
-        """Stop the statements that begin with ``tag``; without one, all."""
+    def kill(self, tag: str = "", which: str = "1") -> None:
+        """Stop the statements that begin with ``tag`` and for which the condition ``which`` holds."""
         with self.connection() as connection:
-            which = f"startsWith(query, {literal(tag)}) AND " if tag else ""
-            connection.prepare([f"KILL QUERY WHERE {which}query_id != queryID() ASYNC"])
+            what = f"startsWith(query, {literal(tag)}) AND {which} AND query_id != queryID()"
+            connection.prepare([f"KILL QUERY WHERE {what} ASYNC"])
 
     def close(self) -> None:
         """Stop what runs and close the files."""

@@ -39,6 +39,7 @@ CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
 NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?= \(version|\.?\s*$)")
 OURS = re.compile(
     r"\(in file/uri [^)]*\): "  # an insert's data reach the engine as a file, which is nobody's business
+    r"|/\*[0-9a-f]{32}\*/ "  # the mark of a statement
     r"|: While executing File(?=[:. ]|$)"
     r"|: data for INSERT was parsed from file"
     r"|: In scope SELECT formatQuery\(.*\)(?=\.? \([A-Z_]+\)$)",

@@ -32,7 +32,8 @@ INSERT = re.compile(
 _FORMAT_AT_END = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b[^;]*)?;?\s*\Z", re.IGNORECASE)
 _SELECT = re.compile(rf"(?:{_GAP}|\()*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 _INPUT = re.compile(rf"{_GAP}*INSERT\b.*\bSELECT\b.*\binput{_GAP}*\(.*\bFORMAT\b", re.IGNORECASE | re.DOTALL)
-_TOKENS = re.compile(rf"{_GAP}+|{_QUOTED}|\w+|.", re.DOTALL)
+_COMMENT = re.compile(r"--|/\*|#")
+_TOKENS = re.compile(rf"{_GAP}+|({_QUOTED}|\w+|.)", re.DOTALL)
 
 
 class Insert(NamedTuple):
@@ -61,9 +62,9 @@ def format_of(sql: str, default: str) -> str:
     """The format that a statement's result will have."""
     if "format" not in sql.lower():
         return default
-    if match := _FORMAT_AT_END.search(sql):
+    if not _COMMENT.search(sql) and (match := _FORMAT_AT_END.search(sql)):
         return match[1]
-    words = [text for text in _TOKENS.findall(sql) if text.strip()]
+    words = [text for text in _TOKENS.findall(sql) if text]
     at = next((i for i in range(len(words) - 2, -1, -1) if words[i].upper() == "FORMAT"), None)
     return words[at + 1] if at is not None and re.fullmatch(r"\w+", words[at + 1]) else default
 

@@ -14,6 +14,7 @@ statement is passed on. For an analyst the wall has several layers, since each o
 forbid (the engines of tables, the sources of dictionaries, a client's own files) is forbidden here.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -61,13 +62,13 @@ def admit(engine: Engine, connection: Connection, user: str, sql: str, tag: str,
     ``reading``: the request came by GET, which changes nothing.
     """
     if user != "mailiu":
-        sql = connection.canonical(sql)
+        sql = connection.canonical(tag + sql)
         _only_our_tables(engine, sql)
     elif OUTSIDE.search(sql):
         _inside_the_engine(connection.canonical(sql[:INSERT_HEAD] if INSERTS.match(sql) else sql))
     count, kind = connection.classify(tag + sql)
     if count == 0:
-        connection.canonical(sql)  # gives the engine's own syntax error, and runs nothing
+        connection.canonical(tag + sql)  # gives the engine's own syntax error, and runs nothing
         raise Refused(62, "SYNTAX_ERROR", "Syntax error: this is not one statement")
     if count > 1:
         raise Refused(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed)")
@@ -96,12 +97,15 @@ def _only_our_tables(engine: Engine, canonical: str) -> None:
 
 def _inside_the_engine(canonical: str) -> None:
     """Refuse tables, dictionaries and results that lie in files or on other servers."""
+    opening = [text.upper() for kind, text in itertools.islice(_tokens(canonical), 4) if kind == "word"]
+    creates = bool({"CREATE", "ATTACH", "REPLACE"} & set(opening[:1]))
+    dictionary = "DICTIONARY" in opening
     for first, second, third in _triples(canonical):
         if first in ("infile", "outfile") and second == "''":
             raise Refused(48, "NOT_IMPLEMENTED", "INTO OUTFILE and FROM INFILE are for a client's own files")
-        if first == "engine" and second == "=" and not ENGINES.fullmatch(third):
+        if creates and first == "engine" and second == "=" and not ENGINES.fullmatch(third):
             raise Refused(497, "ACCESS_DENIED", f"Not enough privileges to use the engine {third}")
-        if first == "source" and second == "(" and third not in SOURCES:
+        if dictionary and first == "source" and second == "(" and third not in SOURCES:
             raise Refused(497, "ACCESS_DENIED", f"Not enough privileges to use the source {third}")
 
 

@@ -1,253 +1,32 @@
-"""ClickHouse's HTTP interface over the embedded engine: the part `clickhouse`.
-
-A statement runs in a thread, on a connection of its own, so that nothing of one request reaches the next. Inserted data
-are received whole before the engine sees them: a client that goes away half-way has inserted nothing, and the answer
-comes after every view has taken the rows (chDB's own streaming insert reports success even when a view failed).
-"""
+"""The part `clickhouse`: the process that serves the embedded engine on ClickHouse's HTTP interface."""
 
 import asyncio
 import logging
 import signal
 import socket
 import sys
-import tempfile
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import uvicorn
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
 
-from infra.clickhouse import coding, errors, formats, gate, limits, requests
-from infra.clickhouse.engine import Engine, Summary
-from infra.clickhouse.errors import Refused
-from infra.clickhouse.exchange import Body, Gone, Reply
-from infra.clickhouse.requests import Asked
-from infra.clickhouse.sessions import Lease, Sessions
+from infra.clickhouse.app import Application
+from infra.clickhouse.engine import Engine
 from infra.clickhouse.users import Users
 from infra.part import log_to_stderr, ready
 from infra.settings import settings
 
-HEAD = 1 << 16  # bytes of a text in which an INSERT's FORMAT must appear
-LONGEST_TEXT = {"mailiu": 256 << 20, "analyst": 1 << 20}  # bytes of a statement; an insert's data are not counted
-STEP = {"mailiu": 1 << 20, "analyst": 1 << 8}  # bytes of a body decompressed at once (zstd: up to 8 MiB of 256 bytes)
-MOST_ANALYSTS = 16  # statements of analysts, running and waiting
 LONGEST_HEADERS = 1 << 20  # bytes, as a server's http_max_uri_size
 KEEP_ALIVE = 3600  # s; a client's insert must not meet a connection that we are just closing
-T = TypeVar("T")
-
-
-class Result:
-    """A statement's answer: its first two blocks, whence the rest comes, and what it read and wrote."""
-
-    def __init__(self, blocks: Iterator[bytes], lease: Lease, summary: Summary, format: str) -> None:
-        self._blocks = blocks
-        self._lease = lease
-        self.summary = summary
-        self.format = format
-        self.first = next(blocks, b"")
-        self.second = next(blocks, b"")
-        if not self.second:
-            lease.close()
-
-    def next(self) -> bytes | None:
-        """The next block; None at the end."""
-        return next(self._blocks, None)
-
-    def close(self) -> None:
-        """No more blocks are wanted."""
-        self._lease.close()
-
-
-class Server:
-    """The ASGI application."""
-
-    def __init__(self, engine: Engine, users: Users, database: str) -> None:
-        self.engine = engine
-        self.users = users
-        self.database = database
-        self.sessions = Sessions(engine)
-        self.pools = {"mailiu": ThreadPoolExecutor(8, "mailiu"), "analyst": ThreadPoolExecutor(2, "analyst")}
-        self.killers = ThreadPoolExecutor(2, "kill")
-        self.analysts = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-        request = Request(scope, receive)
-        token = uuid.uuid4()
-        tag = f"/*{token.hex}*/ "  # how a statement is found when it must be killed: it carries no word of the client's
-        reply = Reply(send, request.method == "HEAD", str(token))
-        try:
-            if request.url.path in ("/ping", "/replicas_status") or _greeting(request):
-                await reply.text(200, "Ok.\n", {})
-            elif request.url.path != "/":
-                await reply.text(404, "There is no such handle here\n", {})
-            elif request.method not in ("GET", "HEAD", "POST"):
-                await reply.text(501, "Only GET, HEAD and POST are supported\n", {})
-            else:
-                await self._answer(request, receive, reply, tag)
-        except Gone:
-            return
-        except Exception as error:
-            code, status, text = errors.describe(error, self.engine.version, len(tag))
-            await reply.error(status, code, text)
-
-    async def _answer(self, request: Request, receive: Receive, reply: Reply, tag: str) -> None:
-        given = dict(request.query_params)
-        user = self.users.authenticate(request.headers, given)
-        form = await _form(request)
-        asked = requests.read(user, request, {**given, **(form or {})}, self.database)
-        reply.query_id = asked.query_id or reply.query_id
-        reply.accept, reply.frames = asked.accept, asked.frames
-        asked.settings = limits.settings_of(user, asked.settings, asked.reading)
-        unpack = coding.unpacker(asked.encoding, asked.unframe)
-        body = Body(receive, unpack, STEP[user], ended=form is not None)
-        head = asked.query.encode() + (b"\n" if asked.query else b"")
-        while not body.ended and len(head) < HEAD:
-            head += await body.more()
-        insert = formats.insert_in(head) if user == "mailiu" and not asked.reading else None
-        if insert:
-            await self._insert(asked, body, reply, tag, *insert)
-        else:
-            await self._statement(asked, body, reply, tag, head)
-
-    async def _insert(
-        self, asked: Asked, body: Body, reply: Reply, tag: str, insert: formats.Insert, data: bytes
-    ) -> None:
-        """Receive an insert's data whole, then insert them; what is acknowledged is on disk and in every view."""
-        with tempfile.TemporaryFile(dir=self.engine.folder / "incoming", buffering=0) as file:
-            file.write(data)
-            while not body.ended:
-                file.write(await body.more())
-            # Not killed when the client goes away now: all data are here, and no view should be left out half-way.
-            working = self.pools[asked.user].submit(self._load, asked, insert, tag, file)
-            summary = await asyncio.shield(asyncio.wrap_future(working))
-        await reply.whole(b"", "", summary)
-
-    def _load(self, asked: Asked, insert: formats.Insert, tag: str, file: IO[bytes]) -> Summary:
-        lease = self._lease(asked)
-        try:
-            connection = lease.open(asked.user, asked.database, self.database, asked.settings)
-            file.seek(0)
-            return connection.run(tag + insert.reading(f"/dev/fd/{file.fileno()}"), "Null", asked.parameters)[1]
-        finally:
-            lease.close()
-
-    async def _statement(self, asked: Asked, body: Body, reply: Reply, tag: str, head: bytes) -> None:
-        """Run a statement and send what it gives."""
-        text = bytearray(head)
-        while not body.ended and len(text) <= LONGEST_TEXT[asked.user]:
-            text += await body.more()
-        if len(text) > LONGEST_TEXT[asked.user]:
-            raise Refused(577, "QUERY_IS_TOO_LARGE", f"The statement is longer than {LONGEST_TEXT[asked.user]} bytes")
-        try:
-            sql = text.decode()
-        except UnicodeDecodeError as error:
-            raise Refused(36, "BAD_ARGUMENTS", "The statement is not UTF-8") from error
-        if not sql.strip():
-            raise Refused(62, "SYNTAX_ERROR", "Syntax error: failed at position 1 (end of query): Empty query")
-        if asked.user != "mailiu" and self.analysts >= MOST_ANALYSTS:
-            raise Refused(202, "TOO_MANY_SIMULTANEOUS_QUERIES", f"Too many statements of analysts: {MOST_ANALYSTS}")
-        if asked.format.lower() not in self.engine.formats:
-            raise Refused(73, "UNKNOWN_FORMAT", f"Unknown format {asked.format[:64]}")
-        self.analysts += asked.user != "mailiu"
-        try:
-            result = await self._guarded(asked, body, tag, lambda: self._begin(asked, sql, tag))
-            await self._send(asked, body, reply, tag, result)
-        finally:
-            self.analysts -= asked.user != "mailiu"
-
-    def _begin(self, asked: Asked, sql: str, tag: str) -> Result:
-        """Run a statement up to its second block."""
-        lease = self._lease(asked)
-        try:
-            connection = lease.open(asked.user, asked.database, self.database, asked.settings)
-            text, reads = gate.admit(self.engine, connection, asked.user, sql, tag, asked.reading)
-            if not reads and formats.takes_input(text):
-                raise Refused(48, "NOT_IMPLEMENTED", "INSERT SELECT from input() is not supported")
-            format = formats.format_of(text, asked.format)
-            if reads and not asked.whole and formats.self_contained(format) and formats.is_select(text):
-                return Result(connection.stream(text, asked.format, asked.parameters), lease, Summary(), format)
-            data, summary = connection.run(text, asked.format, asked.parameters)
-            return Result(iter([data]), lease, summary, format)
-        except BaseException:
-            lease.close()
-            raise
-
-    async def _send(self, asked: Asked, body: Body, reply: Reply, tag: str, result: Result) -> None:
-        if not result.second:
-            await reply.whole(result.first, result.format, result.summary)
-            return
-        try:
-            await reply.begin(result.format)
-            await reply.more(result.first)
-            await reply.more(result.second)
-            while (block := await self._guarded(asked, body, tag, result.next)) is not None:
-                await reply.more(block)
-            await reply.end()
-        finally:
-            closing = self.killers.submit(result.close)
-            await asyncio.shield(asyncio.wrap_future(closing))
-
-    async def _guarded(self, asked: Asked, body: Body, tag: str, work: Callable[[], T]) -> T:
-        """Do ``work`` in a thread; when the client goes away (or we are stopped), its statement goes too."""
-        working = self.pools[asked.user].submit(work)
-        waiting = asyncio.wrap_future(working)
-        watching = asyncio.ensure_future(body.gone())
-        try:
-            both: set[asyncio.Future[Any]] = {waiting, watching}
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                return waiting.result()
-        finally:
-            watching.cancel()
-            if not working.done() and not working.cancel():
-                await asyncio.shield(self._killed(working, waiting, tag))
-        raise Gone
-
-    async def _killed(self, working: "Future[Any]", waiting: "asyncio.Future[Any]", tag: str) -> None:
-        """Kill a statement until its thread is back: it may not have reached the engine yet."""
-        while not working.done():
-            await asyncio.wrap_future(self.killers.submit(self.engine.kill, tag.removesuffix("*/ ")))
-            await asyncio.wait({waiting}, timeout=0.1)
-        if working.exception() is None and isinstance(result := working.result(), Result):
-            await asyncio.wrap_future(self.killers.submit(result.close))
-
-    def _lease(self, asked: Asked) -> Lease:
-        return Lease(self.sessions, self.engine, asked.session, asked.all)
-
-    def close(self) -> None:
-        """Stop what runs, then close the engine."""
-        self.engine.kill()
-        for pool in (*self.pools.values(), self.killers):
-            pool.shutdown(cancel_futures=True)
-        self.sessions.sweep(all=True)
-        self.engine.close()
-
-
-def _greeting(request: Request) -> bool:
-    return request.url.path == "/" and request.method in ("GET", "HEAD") and not request.url.query
-
-
-async def _form(request: Request) -> Mapping[str, str] | None:
-    """The fields of a form that carries statement and parameters; None when the body is something else."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return None
-    async with request.form(max_files=16, max_fields=10_000, max_part_size=LONGEST_TEXT["analyst"]) as form:
-        if any(isinstance(value, UploadFile) for value in form.values()):
-            raise Refused(48, "NOT_IMPLEMENTED", "External data are not supported")
-        return {name: str(value) for name, value in form.items()}
+GRACE = 1.0  # s that statements may go on when we are stopped
+PATIENCE = 4  # s after which connections are dropped when we are stopped
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn that says when it serves, and stops at once if it was told to before."""
+    """uvicorn that says when it serves, stops at once if it was told to before, and interrupts what runs."""
 
-    def __init__(self, config: uvicorn.Config, stopping: list[int]) -> None:
+    def __init__(self, config: uvicorn.Config, app: Application, stopping: list[int]) -> None:
         super().__init__(config)
+        self._app = app
         self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -256,6 +35,10 @@ class _Uvicorn(uvicorn.Server):
             self.should_exit = True
         elif self.started:
             ready("clickhouse")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(GRACE, self._app.interrupt)
+        await super().shutdown(sockets)
 
 
 def run() -> None:
@@ -269,25 +52,35 @@ def run() -> None:
     address = urlsplit(config.clickhouse)
     if address.scheme != "http" or address.hostname not in ("127.0.0.1", "localhost", "::1"):
         sys.exit(f"MAILIU_CLICKHOUSE is {config.clickhouse}: the embedded ClickHouse serves http://127.0.0.1:PORT only")
+    listener = _bound(address.hostname, address.port or 8123)
     users = Users({user: config.secret(f"clickhouse-{user}") for user in ("mailiu", "analyst")})
     try:
         engine = Engine(config.home / "clickhouse", config.clickhouse_database)
     except RuntimeError as error:
         sys.exit(f"The tables in {config.home / 'clickhouse'} cannot be opened (by another process, perhaps): {error}")
-    app = Server(engine, users, config.clickhouse_database)
+    app = Application(engine, users, config.clickhouse_database)
     options = uvicorn.Config(
         app,
-        host=address.hostname,
-        port=address.port or 8123,
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=PATIENCE,
         h11_max_incomplete_event_size=LONGEST_HEADERS,
     )
     try:
-        _Uvicorn(options, stopping).run()
+        _Uvicorn(options, app, stopping).run([listener])
     finally:
         app.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket of our own address, not yet listening: who connects before we serve is refused, not kept waiting."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        sys.exit(f"Cannot serve ClickHouse on {host}:{port}: {error.strerror}")
+    return listener

@@ -14,6 +14,7 @@ import httpx
 from clickhouse_connect.driver import AsyncClient, Client
 
 DATABASE = "mailiu"
+ROOT = Path(__file__).parents[2]
 
 
 def free_port() -> int:
@@ -32,19 +33,26 @@ class Embedded:
         self.process: subprocess.Popen[bytes] | None = None
         home.mkdir(parents=True, exist_ok=True)
 
-    def start(self) -> "Embedded":
+    def spawn(self, folder: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start the process, in ``folder``; not waiting until it serves."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MAILIU_")}
         environment |= {"MAILIU_HOME": str(self.home), "MAILIU_CLICKHOUSE": self.url}
         with (self.home / "stderr").open("ab") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", "from infra.clickhouse.server import run; run()"],
-                env=environment,
+                env=environment | {"PYTHONPATH": str(ROOT)},
+                cwd=folder,
                 stderr=errors,
             )
+        return self.process
+
+    def start(self, folder: Path | None = None) -> "Embedded":
+        """Start the process and wait until it serves."""
+        process = self.spawn(folder)
         ready = self.home / "run" / "clickhouse.ready"
         deadline = time.monotonic() + 60
-        while not (ready.exists() and ready.read_text() == str(self.process.pid)):
-            assert self.process.poll() is None, self.errors()
+        while not (ready.exists() and ready.read_text() == str(process.pid)):
+            assert process.poll() is None, self.errors()
             assert time.monotonic() < deadline, "the server did not get ready"
             time.sleep(0.02)
         return self

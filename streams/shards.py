@@ -106,8 +106,10 @@ class Shard:
 class Shards:
     """All open partitions. Stores lie in ``folder``, one file a partition, shared by the workers of a machine."""
 
-    def __init__(self, folder: Path, make_producer: Callable[[], AIOKafkaProducer]) -> None:
-        self.folder, self.make_producer = folder, make_producer
+    def __init__(
+        self, folder: Path, make_producer: Callable[[], AIOKafkaProducer], opened: Callable[[], None] = lambda: None
+    ) -> None:
+        self.folder, self.make_producer, self.opened = folder, make_producer, opened
         self.producer: AIOKafkaProducer | None = None
         self.open: dict[int, Shard] = {}
         self.turn = 0  #: counts rebalances
@@ -135,6 +137,7 @@ class Shards:
                     await asyncio.sleep(0)
         except Exception as error:
             fatal(f"partitions {sorted(numbers)} could not be opened: {error!r}", error)
+        self.opened()
         log.info("folding partitions %s", {n: s.partition.next for n, s in sorted(self.open.items())})
 
     def _open(self, number: int, silent_below: int) -> Shard:

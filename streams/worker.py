@@ -17,7 +17,7 @@ from infra.clock import clock
 from infra.part import ready
 from infra.settings import settings
 from schemas.topics import EVENTS
-from streams.batches import make_app, quiet_libraries
+from streams.batches import make_app
 from streams.shards import Shards, fatal
 from streams.ticker import Ticker
 
@@ -76,11 +76,9 @@ class Watch:
 
 def run() -> None:
     """Run the worker until SIGTERM."""
-    logging.getLogger().setLevel(logging.INFO)
-    quiet_libraries()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    shards = Shards(settings().home / "store", producer)
+    shards = Shards(settings().home / "store", producer, lambda: ready("worker"))
     app = make_app(shards)
     watch = Watch(app, shards)
     ticker = Ticker(shards, clock(), settings().tick_seconds, watch.behind)
@@ -93,18 +91,11 @@ def run() -> None:
     async def guard() -> None:
         await watch.run()
 
-    @app.on_rebalance_complete.connect(weak=False)
-    async def serve(*_: Any, **__: Any) -> None:
-        ready("worker")
-
-    worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
-
-    async def stop() -> None:
+    @app.on_before_shutdown.connect(weak=False)
+    async def stop(*_: Any, **__: Any) -> None:
         asyncio.get_running_loop().call_later(STOP_SECONDS, os._exit, 0)
         await shards.close()
 
-    @app.on_before_shutdown.connect(weak=False)
-    async def before(*_: Any, **__: Any) -> None:
-        await stop()
-
+    worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.spinner = None
     worker.execute_from_commandline()

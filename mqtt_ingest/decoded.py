@@ -5,8 +5,8 @@ others: its `Undecodable` stands in its place.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, get_args
 
@@ -35,6 +35,8 @@ class Undecodable(ValueError):
         self.message = explain(code, field, self.value, detail)
         #: What identifies the element for its sender, where that much could be read.
         self.id: str | None = None
+        #: The element of an array that it is about.
+        self.element: Any = None
         super().__init__(self.message["en"])
 
 
@@ -62,6 +64,8 @@ class Decoded:
     approximate: bool = False
     subject: str | None = None
     device: str | None = None
+    #: The element of an array that this reading was; None where it was the whole payload.
+    element: Any = None
 
     @property
     def message(self) -> dict[str, str]:
@@ -168,9 +172,25 @@ def reading(
     return Decoded(kind, values, flags=marks, about=extra, **rest)
 
 
-def failed(kind: Kind, reason: str, field: str, value: object, *, detail: str = "", **rest: Any) -> Decoded:
+def failed(
+    kind: Kind, reason: str, field: str, value: object, *, flags: Iterable[str] = (), detail: str = "", **rest: Any
+) -> Decoded:
     """A reading without values: the measurement failed for ``reason``, seen in ``field``."""
-    return Decoded(kind, {}, technical=reason, fault=(field, shown(value)), detail=detail, **rest)
+    return Decoded(kind, {}, flags=tuple(flags), technical=reason, fault=(field, shown(value)), detail=detail, **rest)
+
+
+def each(
+    elements: Iterable[object], decode: Callable[[object], "list[Decoded | Undecodable]"]
+) -> "list[Decoded | Undecodable]":
+    """What ``decode`` makes of every element of an array, in order; a refusal stands in its element's place."""
+    results: list[Decoded | Undecodable] = []
+    for one in elements:
+        try:
+            results += [replace(r, element=one) if isinstance(r, Decoded) else r for r in decode(one)]
+        except Undecodable as error:
+            error.element = one
+            results.append(error)
+    return results
 
 
 SIGNS = (("ge", "≥"), ("le", "≤"))
@@ -238,7 +258,9 @@ def parse_json(payload: bytes) -> Any:
         import json
 
         try:
-            return json.loads(payload)
+            value = json.loads(payload)
+            json.dumps(value, ensure_ascii=False).encode()  # refuses half a surrogate pair, as orjson does
+            return value
         except (ValueError, RecursionError):
             pass
     raise Undecodable("unreadable", "payload", payload[:60], problem)

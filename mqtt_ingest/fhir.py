@@ -19,6 +19,7 @@ from mqtt_ingest.decoded import (
     Undecodable,
     choice,
     day,
+    each,
     failed,
     mapping,
     parse_json,
@@ -75,13 +76,7 @@ def decode(payload: bytes) -> list[Decoded | Undecodable]:
     value = parse_json(payload)
     if not isinstance(value, list):
         return resource(value)
-    results: list[Decoded | Undecodable] = []
-    for one in value:
-        try:
-            results += resource(one)
-        except Undecodable as error:
-            results.append(error)
-    return results
+    return each(value, resource)
 
 
 def resource(value: object) -> list[Decoded | Undecodable]:
@@ -92,20 +87,16 @@ def resource(value: object) -> list[Decoded | Undecodable]:
         return observation(fields)
     if what != "Bundle":
         raise Undecodable("unknown-kind", "resourceType", what)
-    results: list[Decoded | Undecodable] = []
     entries = fields.get("entry", [])
     if not isinstance(entries, list):
         raise Undecodable("invalid", "entry", entries, "an array is needed")
-    for number, entry in enumerate(entries):
-        try:
-            inner = mapping(f"entry[{number}]", entry).get("resource")
-            if isinstance(inner, dict) and inner.get("resourceType") == "Observation":
-                results += observation(inner)
-            elif inner is not None and not isinstance(inner, dict):
-                raise Undecodable("invalid", f"entry[{number}].resource", inner, "a JSON object is needed")
-        except Undecodable as error:
-            results.append(error)
-    return results
+    inner = [mapping(f"entry[{number}]", entry).get("resource") for number, entry in enumerate(entries)]
+    return each([one for one in inner if one is not None], _entry)
+
+
+def _entry(value: object) -> list[Decoded | Undecodable]:
+    fields = mapping("entry.resource", value)
+    return observation(fields) if fields.get("resourceType") == "Observation" else []
 
 
 def observation(fields: dict[str, Any]) -> list[Decoded | Undecodable]:

@@ -30,6 +30,7 @@ from mqtt_ingest.decoded import (
     Decoded,
     Undecodable,
     choice,
+    each,
     failed,
     mapping,
     parse_json,
@@ -51,13 +52,7 @@ def decode(payload: bytes, kind: str | None = None) -> list[Decoded | Undecodabl
         return [element(value, kind)]
     if not value:
         raise Undecodable("invalid", "payload", "[]", "an empty array holds no reading")
-    results: list[Decoded | Undecodable] = []
-    for one in value:
-        try:
-            results.append(element(one, kind))
-        except Undecodable as error:
-            results.append(error)
-    return results
+    return each(value, lambda one: [element(one, kind)])
 
 
 def element(value: object, kind: str | None = None) -> Decoded:

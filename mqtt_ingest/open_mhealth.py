@@ -15,6 +15,7 @@ from mqtt_ingest.decoded import (
     Undecodable,
     choice,
     day,
+    each,
     mapping,
     parse_json,
     reading,
@@ -165,13 +166,7 @@ def decode(payload: bytes, schema: str | None = None) -> list[Decoded | Undecoda
     value = parse_json(payload)
     if not isinstance(value, list):
         return element(value, schema)
-    results: list[Decoded | Undecodable] = []
-    for one in value:
-        try:
-            results += element(one, schema)
-        except Undecodable as error:
-            results.append(error)
-    return results
+    return each(value, lambda one: element(one, schema))
 
 
 def element(value: object, schema: str | None = None) -> list[Decoded | Undecodable]:

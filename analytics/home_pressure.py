@@ -30,7 +30,7 @@ def parameters(protocol: Protocol | None, plan: Mapping[str, Any] | None) -> dic
     week = plan is not None and plan["schedule"] == "week"
     hours = {name: int(limits[name]) for name in ("morning_from", "morning_to", "evening_from", "evening_to")}
     start = date.fromisoformat(plan["start"]) if week and plan is not None else NEVER
-    return {"protocol": protocol or "", "plan": start, "window": int(limits["window"]), **hours}
+    return {"protocol": protocol or "", "has_plan": week, "plan": start, "window": int(limits["window"]), **hours}
 
 
 def enough(n: int, days: int, plan: Mapping[str, Any] | None) -> bool:

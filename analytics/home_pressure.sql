@@ -13,10 +13,10 @@ WITH
         ORDER BY time, id
     ),
     (SELECT max(day) FROM counted) AS latest,
-    if({plan:Date} > 0, {plan:Date}, latest - {window:UInt8} + 1) AS begins,
+    if({has_plan:Bool}, {plan:Date}, latest - {window:UInt8} + 1) AS begins,
     (SELECT minIf(day, day >= begins) FROM counted) AS day_1,
     day_1 < begins + {window:UInt8} AND latest BETWEEN day_1 AND day_1 + {window:UInt8} - 1 AS prescribed,
-    {protocol:String} = 'week' OR {protocol:String} = '' AND {plan:Date} > 0 AND prescribed AS week,
+    {protocol:String} = 'week' OR {protocol:String} = '' AND {has_plan:Bool} AND prescribed AS week,
     if(week, day_1, latest - {window:UInt8} + 1) AS first,
     first + {window:UInt8} - 1 AS last
 SELECT

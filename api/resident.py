@@ -122,10 +122,10 @@ FROM residents WHERE resident = {resident:String}
 """
 #: Who manages somebody of whom no registration is known yet: the institution that last sent anything.
 UNREGISTERED = """
-SELECT argMax(institution, time) AS institution FROM (
+SELECT argMax(e.institution, e.time) AS institution FROM (
     SELECT institution, time FROM readings WHERE resident = {resident:String}
     UNION ALL SELECT institution, time FROM timeline WHERE resident = {resident:String}
-) WHERE institution != ''
+) AS e WHERE e.institution != ''
 HAVING count() > 0
 """
 CONDITIONS = """

@@ -77,7 +77,8 @@ def run() -> None:
 
 def _bound(host: str, port: int) -> socket.socket:
     """A socket of our own address, not yet listening: who connects before we serve is refused, not kept waiting."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only for this
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -15,6 +15,7 @@ import pytest
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import OperationalError
 
+from infra.clickhouse.server import _bound
 from tests.clickhouse.embedded import Embedded
 
 ENDLESS = "SELECT max(sipHash64(number)) FROM system.numbers"
@@ -194,6 +195,12 @@ def test_it_says_why_it_does_not_start(own: Embedded) -> None:
     third.url = "https://clickhouse.example:8443"
     assert third.spawn().wait(60) == 1
     assert "MAILIU_CLICKHOUSE is https://clickhouse.example:8443" in third.errors()
+
+
+def test_small_answers_are_not_held_back() -> None:
+    """asyncio turns Nagle's algorithm off only on sockets that say they are TCP: 40 ms a request."""
+    with _bound("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 def test_the_folder_it_is_started_in_does_not_matter(own: Embedded) -> None:

@@ -78,7 +78,7 @@ SELECT
     ifNull(tupleElement(data, 'handling'), '') AS handling,
     ifNull(tupleElement(data, 'revision'), 0) AS revision,
     ifNull(instant(tupleElement(data, 'raised_time')), toDateTime64(0, 3, 'UTC')) AS raised_time,
-    assumeNotNull(log.time) AS updated_time,
+    recordedtime AS updated_time,
     instant(tupleElement(data, 'onset')) AS onset,
     instant(tupleElement(data, 'latest')) AS latest,
     tupleElement(data, 'evidence') AS evidence,

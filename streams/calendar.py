@@ -14,13 +14,13 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 EPOCH = date(1970, 1, 1).toordinal()
-FAR = 253_000_000_000_000  # within year 9987: as far as `datetime` reaches with any offset
+FIRST, LAST = -62_135_000_000, 253_402_000_000  # seconds: as far as `datetime` reaches with any offset
 
 
 @lru_cache(8192)
 def _offset(zone: str, hour: int) -> int:
     """Milliseconds that ``zone`` is ahead of UTC in that hour since 1970."""
-    at = datetime.fromtimestamp(min(max(hour * 3600, -FAR // 1000), FAR // 1000), UTC)
+    at = datetime.fromtimestamp(min(max(hour * 3600, FIRST), LAST), UTC)
     delta = at.astimezone(ZoneInfo(zone)).utcoffset()
     return 0 if delta is None else round(delta.total_seconds() * 1000)
 
@@ -44,7 +44,7 @@ def midnight(facts: dict[str, Any], day: int) -> int:
 def _midnight(zone: str, day: int) -> int:
     utc = day * DAY
     begin = utc - _offset(zone, utc // HOUR)
-    return utc - _offset(zone, begin // HOUR)
+    return min(max(utc - _offset(zone, begin // HOUR), FIRST * 1000), LAST * 1000)
 
 
 def day_number(text: str) -> int:

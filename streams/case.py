@@ -36,7 +36,7 @@ class Finding:
 
 
 class Case:
-    """One resident at one event."""
+    """One resident at one event. ``horizon``: the instant from which evidence is kept."""
 
     __slots__ = ("event", "facts", "home", "horizon", "now", "outputs", "state", "wake")
 

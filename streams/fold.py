@@ -12,14 +12,14 @@ from typing import Any
 from streams import glucose, pregnancy, pressure, summary, sustained, symptom, watch
 from streams.alert import emit, reconcile
 from streams.apply import EVIDENCE, HANDLERS
-from streams.calendar import HOUR
+from streams.calendar import HOUR, day_of, midnight
 from streams.case import Case, Finding
 from streams.escalation import ESCALATION, escalate
 from streams.escalation import due as reschedule
 from streams.event import TICK, Input, Output
 from streams.facts import Facts, learn, new_facts
 from streams.rules import Rule
-from streams.state import State, horizon, known, new_state, remember
+from streams.state import KEPT_DAYS, OPEN_DAYS, State, forget, known, new_state, remember
 
 __all__ = ["VERSION", "due", "fold", "learn", "new_facts"]
 
@@ -51,7 +51,11 @@ def fold(state: State | None, event: Input, facts: Facts) -> tuple[State, list[O
     """
     if state is None:
         state = new_state()
-    case = Case(state, event, facts, horizon(state, facts))
+    today = day_of(facts, facts["core"])
+    case = Case(state, event, facts, midnight(facts, today - OPEN_DAYS))
+    if today - KEPT_DAYS > state["from"]:
+        sustained.settle(case, today - KEPT_DAYS)
+        forget(state, facts, case.horizon, today - KEPT_DAYS)
     if event.type == TICK:
         _tick(case)
         return state, case.outputs

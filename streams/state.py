@@ -12,7 +12,7 @@ a day is kept for twice that, since the windows of a day that is still open to l
 from bisect import bisect_left, bisect_right
 from typing import Any
 
-from streams.calendar import DAY, day_of, midnight
+from streams.calendar import DAY
 from streams.facts import LATENESS, Facts
 
 State = dict[str, Any]
@@ -94,17 +94,12 @@ def remove(state: State, id: str) -> tuple[str, int] | None:
     return None
 
 
-def horizon(state: State, facts: Facts) -> int:
-    """Instant from which evidence is kept; forgets what is older. Whole local days, so that day sums stay whole."""
-    today = day_of(facts, facts["core"])
-    before = midnight(facts, today - OPEN_DAYS)
-    if today - KEPT_DAYS > state["from"]:
-        state["from"] = today - KEPT_DAYS
-        _forget(state, facts, before, state["from"])
-    return before
+def forget(state: State, facts: Facts, before: int, first_day: int) -> None:
+    """Forget evidence from before an instant, sums from before a day, and what nobody must act on any more.
 
-
-def _forget(state: State, facts: Facts, before: int, first_day: int) -> None:
+    By whole local days, so that day sums stay whole.
+    """
+    state["from"] = first_day
     now: int = facts["core"]
     for name in SERIES:
         if name in state:

@@ -2,7 +2,8 @@
 
 Each measured day gets a verdict from the window that ends on it: high, clear, or neither. What holds today is the
 latest verdict that is not "neither", so that a condition lasts until a valid window is clearly on the other side, and a
-late reading re-opens its windows. Earlier days are judged once and kept as ``held``: ``[day, decisive day, level]``.
+late reading re-opens its windows. Earlier days are judged once and kept as ``held``: ``[day, decisive day, level,
+version]``; the verdict of days whose sums are forgotten stays as ``base``, so that a condition outlasts any silence.
 """
 
 from bisect import bisect_left
@@ -53,8 +54,8 @@ def _verdict(case: Case, rule: Rule, at: int) -> tuple[int | None, list[str], Wi
     return None, reasons, window
 
 
-def _decided_before(case: Case, rule: Rule, last: int) -> tuple[int, int] | None:
-    """Day and level of the latest decisive verdict on a day before that of row ``last``; keeps it."""
+def _decided_before(case: Case, rule: Rule, last: int) -> int | None:
+    """Level of the latest decisive verdict on a day before that of row ``last``; keeps it."""
     state = case.state
     days: list[Row] = state["days"]
     held: list[Any] | None = state.get("held")
@@ -77,7 +78,7 @@ def _decided_before(case: Case, rule: Rule, last: int) -> tuple[int, int] | None
         if decided is None and held is not None and held[2] is not None:
             decided = held[1], held[2]
         state["held"] = [day, *(decided or (0, None)), rule.version]
-    return decided if decided is not None and decided[0] >= earliest else None
+    return decided[1] if decided is not None and decided[0] >= earliest else _base(case, rule)
 
 
 def high(case: Case, rule: Rule) -> list[Finding]:
@@ -85,26 +86,23 @@ def high(case: Case, rule: Rule) -> list[Finding]:
     state = case.state
     bp: Series | None = state.get("bp")
     active = next((a for a in of_rule(state, rule.rule) if a["cond"] == "active"), None)
-    retraction = case.event.type == "mailiu.reading.retracted.v1"
-    if bp is None or not state.get("days"):
-        return [_as_it_was(active, rule)] if active is not None and not retraction else []
-    days: list[Row] = state["days"]
+    days: list[Row] = state.get("days", [])
+    if not days:
+        return [_as_it_was(active, rule)] if active is not None and _base(case, rule) == HIGH else []
+    if active is None and bp is None:
+        return []
     last = len(days) - 1
     day: int = days[last][0]
     s, d = _limits(case, rule, day)
-    if active is None and max(bp["s"]) < s and max(bp["d"]) < d:
+    if active is None and bp is not None and max(bp["s"]) < s and max(bp["d"]) < d:
         return []
-    at = bp["t"][-1]
+    at = midnight(case.facts, day) if bp is None else bp["t"][-1]
     if not case.adult(at) or pregnancy_rules(case, at):
         return []
     level, reasons, window = _verdict(case, rule, last)
     if level is None:
-        before = _decided_before(case, rule, last)
-        if before is None:
-            return [_as_it_was(active, rule)] if active is not None and not retraction else []
-        level = before[1]
-        reasons = ["not-yet-clear"]
-    if level == CLEAR:
+        level, reasons = _decided_before(case, rule, last), ["not-yet-clear"]
+    if level != HIGH:
         return []
     severity, judgement = _severity(case, rule, last, window)
     ids = [id for id, m in zip(*_columns(case, window), strict=True) if m][-20:]
@@ -124,7 +122,9 @@ def high(case: Case, rule: Rule) -> list[Finding]:
 
 def _columns(case: Case, window: Window) -> tuple[list[str], list[int]]:
     """Ids and mean flags of the readings in ``window``."""
-    bp = case.state["bp"]
+    bp: Series | None = case.state.get("bp")
+    if bp is None:
+        return [], []
     begin = bisect_left(bp["t"], midnight(case.facts, window.first))
     end = bisect_left(bp["t"], midnight(case.facts, window.last + 1))
     return bp["id"][begin:end], bp["m"][begin:end]
@@ -163,7 +163,7 @@ def _onset(case: Case, rule: Rule, last: int, window: Window) -> int:
             break
         if level == HIGH:
             first = earlier.first
-    times: list[int] = case.state["bp"]["t"]
+    times: list[int] = case.state["bp"]["t"]  # only asked for when something new is raised
     return times[min(bisect_left(times, midnight(case.facts, first)), len(times) - 1)]
 
 
@@ -180,8 +180,10 @@ def low_treated(case: Case, rule: Rule) -> list[Finding]:
     state, limits = case.state, rule.limits
     bp: Series | None = state.get("bp")
     active = next((a for a in of_rule(state, rule.rule) if a["cond"] == "active"), None)
-    if bp is None or not case.takes(limits["antihypertensives"]):
+    if not case.takes(limits["antihypertensives"]):
         return []
+    if bp is None:
+        return [] if active is None else [_as_it_was(active, rule)]
     at = bp["t"][-1]
     if not case.aged(limits["age"], at):
         return []
@@ -203,7 +205,7 @@ def low_treated(case: Case, rule: Rule) -> list[Finding]:
             rests.append("confirmed")
             ids = [bp["id"][i] for i in latest[0]]
             until = bp["t"][latest[0][-1]] + gap
-    mean_low, window = _mean_low(case, rule, limit, active is not None and "weekly-mean" in active["det"]["reasons"])
+    mean_low, window = _mean_low(case, rule)
     if mean_low:
         reasons.append("weekly-mean")
         rests.append(name)
@@ -230,26 +232,59 @@ def day_of_last(case: Case) -> int:
     return days[-1][0] if days else 0
 
 
-def _mean_low(case: Case, rule: Rule, limit: float, was: bool) -> tuple[bool, Window | None]:
-    """Whether the weekly mean is low: by the latest valid window below or clearly above the limit, else as it ``was``.
+def _low_verdict(case: Case, rule: Rule, at: int) -> tuple[int | None, Window]:
+    """Verdict on the day of row ``at``: the weekly mean is low, clearly is not, or neither."""
+    limits, day = rule.limits, case.state["days"][at][0]
+    window = summary.window(case.state, case.rule(summary.RULE), at)
+    if not window.enough or window.mean is None:
+        return None, window
+    limit = limits["old_mean" if case.aged(limits["old_age"], midnight(case.facts, day)) else "mean"]
+    if window.mean[0] < limit:
+        return HIGH, window
+    return (CLEAR if window.mean[0] >= limit + limits["clear"] else None), window
 
-    With the newest window.
-    """
+
+def _mean_low(case: Case, rule: Rule) -> tuple[bool, Window | None]:
+    """Whether the weekly mean is low by the latest decisive verdict; with the newest window."""
     days: list[Row] = case.state.get("days", [])
-    pressure = case.rule(summary.RULE)
-    earliest = case.state["from"] + pressure.limits["window"] - 1
+    earliest = case.state["from"] + case.rule(summary.RULE).limits["window"] - 1
     newest: Window | None = None
     for at in range(len(days) - 1, -1, -1):
         if days[at][0] < earliest:
             break
-        window = summary.window(case.state, pressure, at)
+        level, window = _low_verdict(case, rule, at)
         newest = newest or window
-        if window.enough and window.mean is not None:
-            if window.mean[0] < limit:
-                return True, newest
-            if window.mean[0] >= limit + rule.limits["clear"]:
-                return False, newest
-    return was, newest
+        if level is not None:
+            return level == HIGH, newest
+    return _base(case, rule) == HIGH, newest
+
+
+def settle(case: Case, until: int) -> None:
+    """Keep, of the days that sums of ``until`` on can no longer judge, the latest verdict."""
+    state = case.state
+    days: list[Row] = state.get("days", [])
+    if not days:
+        return
+    pressure, low = case.rule(summary.RULE), case.rule("bp-low-treated")
+    span = pressure.limits["window"] - 1
+    treated = case.takes(low.limits["antihypertensives"])
+    for at, row in enumerate(days):
+        if row[0] >= until + span:
+            break
+        if row[0] >= state["from"] + span:
+            _keep(case, pressure, _verdict(case, pressure, at)[0])
+            if treated:
+                _keep(case, low, _low_verdict(case, low, at)[0])
+
+
+def _keep(case: Case, rule: Rule, level: int | None) -> None:
+    if level is not None:
+        case.state.setdefault("base", {})[rule.rule] = level
+
+
+def _base(case: Case, rule: Rule) -> int | None:
+    level: int | None = case.state.get("base", {}).get(rule.rule)
+    return level
 
 
 def _round(mean: tuple[float, ...] | None) -> dict[str, float] | None:

@@ -82,11 +82,12 @@ def due(state: State) -> int | None:
 def evaluate(case: Case, rules: Iterable[str]) -> None:
     """Compare what each of ``rules`` finds now with its alerts."""
     state = case.state
+    alerted = {alert["rule"] for alert in state["alerts"]}
     for name in rules:
         function, gap = RULES[name]
         rule, case.wake = case.rule(name), []
         found = function(case, rule)
-        if found or case.wake or state["alerts"] or name in state["due"]:
+        if found or case.wake or name in alerted or name in state["due"]:
             reconcile(case, rule, found, None if gap is None else rule.limits[gap] * HOUR)
 
 

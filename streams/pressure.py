@@ -25,11 +25,9 @@ def crisis(case: Case, rule: Rule) -> list[Finding]:
     systolic, diastolic = limits["systolic"], limits["diastolic"]
     if max(s) < systolic and max(d) < diastolic:
         return []
-    hits = [
-        i
-        for i in range(len(t))
-        if (s[i] >= systolic or d[i] >= diastolic) and case.adult(t[i]) and not pregnancy_rules(case, t[i])
-    ]
+    hits = [i for i in range(len(t)) if s[i] >= systolic or d[i] >= diastolic]
+    if not case.adult(t[0]) or "gestation" in case.state:
+        hits = [i for i in hits if case.adult(t[i]) and not pregnancy_rules(case, t[i])]
     gap, ends = limits["episode_hours"] * HOUR, closings(case.state, rule.rule)
     found = []
     for hits_of_one in episodes(t, hits, gap, ends):

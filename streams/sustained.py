@@ -36,8 +36,7 @@ def _verdict(case: Case, rule: Rule, at: int) -> tuple[int | None, list[str], Wi
     """Verdict on the day of row ``at``: `HIGH` with its reasons, `CLEAR`, or ``None``."""
     limits, days = rule.limits, case.state["days"]
     s, d = _limits(case, rule, days[at][0])
-    window = case.home if case.home is not None and case.home.last == days[at][0] else None
-    window = window or summary.window(case.state, rule, at)
+    window = _window(case, rule, at)
     reasons = []
     mean, morning = window.mean, window.morning
     if window.enough and mean is not None and (mean[0] >= s or mean[1] >= d):
@@ -52,6 +51,14 @@ def _verdict(case: Case, rule: Rule, at: int) -> tuple[int | None, list[str], Wi
     if window.enough and mean is not None and mean[0] < s - margin and mean[1] < d - margin:
         return CLEAR, reasons, window
     return None, reasons, window
+
+
+def _window(case: Case, rule: Rule, at: int) -> Window:
+    """The window that ends on the day of row ``at``; the last one is there already if this event changed it."""
+    home: Window | None = case.home
+    if home is not None and home.last == case.state["days"][at][0]:
+        return home
+    return summary.window(case.state, rule, at)
 
 
 def _decided_before(case: Case, rule: Rule, last: int) -> int | None:
@@ -105,6 +112,9 @@ def high(case: Case, rule: Rule) -> list[Finding]:
     if level != HIGH:
         return []
     severity, judgement = _severity(case, rule, last, window)
+    mark = [reasons, day]
+    if active is not None and (active["mark"], active["sev"]) == (mark, severity):
+        return [_as_it_was(active, rule)]
     ids = [id for id, m in zip(*_columns(case, window), strict=True) if m][-20:]
     detail: dict[str, Any] = {
         "reasons": reasons, "mean": _round(window.mean), "morning_mean": _round(window.morning),
@@ -113,11 +123,7 @@ def high(case: Case, rule: Rule) -> list[Finding]:
         "personal_target": "target" in state,
     }  # fmt: skip
     onset = active["onset"] if active is not None else _onset(case, rule, last, window)
-    return [
-        Finding(
-            severity, onset, at, ids, detail, [reasons, day], judgement=judgement, again=rule.limits["again_days"] * DAY
-        )
-    ]
+    return [Finding(severity, onset, at, ids, detail, mark, judgement=judgement, again=rule.limits["again_days"] * DAY)]
 
 
 def _columns(case: Case, window: Window) -> tuple[list[str], list[int]]:
@@ -235,7 +241,7 @@ def day_of_last(case: Case) -> int:
 def _low_verdict(case: Case, rule: Rule, at: int) -> tuple[int | None, Window]:
     """Verdict on the day of row ``at``: the weekly mean is low, clearly is not, or neither."""
     limits, day = rule.limits, case.state["days"][at][0]
-    window = summary.window(case.state, case.rule(summary.RULE), at)
+    window = _window(case, case.rule(summary.RULE), at)
     if not window.enough or window.mean is None:
         return None, window
     limit = limits["old_mean" if case.aged(limits["old_age"], midnight(case.facts, day)) else "mean"]

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     kafka_jars: Path = Field(Path(".kafka"), description="Folder of the Kafka broker's jars (`make setup` fills it).")
     mqtt: str = Field("127.0.0.1:1883", description="MQTT broker, host:port.")
     mqtt_bridge_id: str = Field("mailiu-bridge", description="MQTT client id of the bridge's lasting session.")
+    mqtt_bridges: int = Field(
+        1, ge=1, description="Bridges that share the devices; above 1 each needs a MAILIU_MQTT_BRIDGE_ID of its own."
+    )
     mqtt_autosave_changes: int = Field(
         1000, ge=1, description="The local MQTT broker saves its queues after so many changes."
     )

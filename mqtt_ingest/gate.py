@@ -38,13 +38,12 @@ TOPIC = "mailiu/+/+/up/+"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something was refused, and the bytes that were."""
+    """Why something was refused."""
 
     reason: str
     field: str
     value: str
     message: dict[str, str]
-    raw: bytes
     kind: str | None = None
     verdict: Verdict | None = None
 
@@ -53,11 +52,12 @@ class Refusal:
 class Answer:
     """What becomes of one reading: an accepted event or a refusal; ``also`` are events about it.
 
-    ``id`` and ``seq`` are the sender's own where it gave them; ``content`` tells a resent reading from another one with
-    the same id.
+    ``id`` and ``seq`` are the sender's own where it gave them; ``raw`` are the reading's bytes; ``content`` tells a
+    resent reading from another one with the same id.
     """
 
     id: str
+    raw: bytes
     event: Event | None = None
     refusal: Refusal | None = None
     also: tuple[Event, ...] = ()
@@ -101,7 +101,7 @@ class Gate:
     def take(self, topic: str, payload: bytes, received: datetime, verdict: Verdict | None = None) -> list[Answer]:
         """One answer for every reading in ``payload``; ``verdict`` is what was found when it came the first time."""
         at = address(topic)
-        now = round(received.timestamp() * 1000)
+        now = _milliseconds(received)
         for name, code in (("institution", at.institution), ("device", at.device)):
             if not CODE.fullmatch(code):
                 return [self._refuse(at, now, payload, "invalid", name, code, "one of A-Z, a-z, 0-9, ., _, -")]
@@ -146,20 +146,18 @@ class Gate:
                 yield Verdict(now, "untrusted" if "backlog" in one.flags else "receipt", "backlog" in one.flags)
 
     def _instant(self, time: datetime) -> int:
-        return round((time if time.tzinfo else time.replace(tzinfo=self.zone)).timestamp() * 1000)
+        return _milliseconds(time if time.tzinfo else time.replace(tzinfo=self.zone))
 
     # ---- whose
 
     def _reading(self, at: Address, one: Decoded, raw: bytes, now: int, verdict: Verdict) -> Answer:
         id, content = self._identity(at, one, now)
         slot = one.user
-        rest: dict[str, Any] = {"id": id, "seq": one.seq, "content": content}
+        rest: dict[str, Any] = {"id": id, "raw": raw, "seq": one.seq, "content": content}
 
         def refuse(reason: str, name: str, value: object, detail: str = "", also: tuple[Event, ...] = ()) -> Answer:
             message = explain(reason, name, shown(value), detail)
-            return Answer(
-                refusal=Refusal(reason, name, shown(value), message, raw, one.kind, verdict), also=also, **rest
-            )
+            return Answer(refusal=Refusal(reason, name, shown(value), message, one.kind, verdict), also=also, **rest)
 
         known, crisis = self.bindings.known(at.device), is_crisis(one.kind, one.values)
         nobody = (self._person_unknown(at, one, id, verdict),) if crisis else ()
@@ -205,9 +203,9 @@ class Gate:
             return content.hexdigest(), content.digest()
         key = at.source, content.hexdigest()
         first, last = self._unnamed.get(key, (now, now))
-        if now - last > RESENT:
+        if not 0 <= now - last <= RESENT:
             first = now
-        self._unnamed[key] = first, now
+        self._unnamed[key] = first, max(now, last)
         if len(self._unnamed) > 10_000:
             self._unnamed = {k: v for k, v in self._unnamed.items() if now - v[1] <= RESENT}
         return f"{content.hexdigest()}-{first}", content.digest()
@@ -268,7 +266,7 @@ class Gate:
             return self._refuse(at, now, payload, "wrong-institution", "institution", at.institution, id=id)
         holder = self.bindings.holder(at.device, None, now)
         event = self._about(at, "status-reported", f"status/{id}", {"device": at.device} | data, now, holder)
-        return Answer(id, event=event, content=content)
+        return Answer(id, payload, event=event, content=content)
 
     # ---- refusals
 
@@ -281,9 +279,9 @@ class Gate:
     ) -> Answer:  # fmt: skip
         kind = ALIASES.get(at.kind, at.kind)
         message = explain(reason, name, shown(value), detail)
-        refusal = Refusal(reason, name, shown(value), message, raw, kind if kind in KINDS else None)
+        refusal = Refusal(reason, name, shown(value), message, kind if kind in KINDS else None)
         digest = hashlib.blake2b(raw, digest_size=16)
-        return Answer(id or f"{digest.hexdigest()}-{now}", refusal=refusal, content=digest.digest())
+        return Answer(id or f"{digest.hexdigest()}-{now}", raw, refusal=refusal, content=digest.digest())
 
 
 def _flags(one: Decoded, verdict: Verdict) -> list[str]:
@@ -297,6 +295,11 @@ def _flags(one: Decoded, verdict: Verdict) -> list[str]:
 
 def _place(device: str, slot: int | None) -> str:
     return device if slot is None else f"{device}, user {slot}"
+
+
+def _milliseconds(instant: datetime) -> int:
+    """Milliseconds since 1970, cut off as in the text of an event, so that no reading lies after its receipt."""
+    return round(instant.replace(microsecond=instant.microsecond // 1000 * 1000).timestamp() * 1000)
 
 
 def _when(instant: int) -> datetime:

@@ -1,0 +1,187 @@
+"""The way from MQTT to Kafka: nothing that a device was told is accepted can be lost.
+
+For each message, in the order of arrival: through the gate, to Kafka (`events` or `rejected`), Kafka's acknowledgement
+awaited, then the receipts to the device, then the acknowledgement to the broker. Many messages are under way at once;
+receipts and acknowledgements keep the order. What Kafka does not take stays with the broker, which stops sending after
+`session.IN_FLIGHT` messages.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from infra.clock import clock
+from infra.log import Log
+from mqtt_ingest.gate import Address, Answer, Gate, Refusal, address
+from mqtt_ingest.receipts import receipt
+from mqtt_ingest.rejected import WAITING, Rejected, records, resolution
+from mqtt_ingest.session import Message, Session
+from mqtt_ingest.texts import explain
+from mqtt_ingest.waiting import Waiting
+from schemas.envelope import Event, rfc3339
+from schemas.topics import REJECTED
+
+#: Identities that the bridge remembers, to answer a resent reading without appending it again.
+REMEMBERED = 100_000
+#: Messages handled in a row before receipts and acknowledgements get their turn.
+TURN = 50
+
+
+class Placed:
+    """An event handed to Kafka: its futures, and its position once they are done."""
+
+    __slots__ = ("content", "futures", "position")
+
+    def __init__(self, content: bytes, futures: "list[asyncio.Future[Any]]") -> None:
+        self.content, self.futures = content, futures
+        self.position: str | None = None
+
+    async def settled(self) -> str:
+        """The position, once Kafka holds the event. Raises ``KafkaError``."""
+        if self.position is None:
+            found = [await future for future in self.futures]
+            self.position = ",".join(f"{record.partition}:{record.offset}" for record in found)
+            self.futures = []
+        return self.position
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """A message whose outcome is on its way to Kafka."""
+
+    message: Message
+    at: Address
+    answers: list[tuple[Answer, Placed | None]] = field(default_factory=list)
+    writes: "list[asyncio.Future[Any]]" = field(default_factory=list)
+    waiting: list[tuple[Rejected, int]] = field(default_factory=list)
+
+
+class Pipeline:
+    """The way of messages from a session at the MQTT broker to the log, for as long as Kafka takes what it sends."""
+
+    def __init__(self, session: Session, log: Log, gate: Gate, waiting: Waiting) -> None:
+        self.session, self.log, self.gate, self.waiting = session, log, gate, waiting
+        self.under_way: deque[UnderWay] = deque()
+        self.seen: OrderedDict[tuple[str, str], Placed] = OrderedDict()
+        self._handed_over = asyncio.Event()
+
+    async def pump(self) -> None:
+        """Take messages through the gate and hand the outcome to Kafka, for ever."""
+        session = self.session
+        while True:
+            await session.arrived.wait()
+            session.arrived.clear()
+            turn = 0
+            while session.messages:
+                self.under_way.append(await self._handle(session.messages.popleft()))
+                self._handed_over.set()
+                turn += 1
+                if turn % TURN == 0:
+                    await asyncio.sleep(0)
+
+    async def settle(self) -> None:
+        """Once Kafka holds a message's outcome, send its receipts and acknowledge it; in order, for ever.
+
+        Raises ``KafkaError`` where Kafka did not take one.
+        """
+        while True:
+            await self._handed_over.wait()
+            self._handed_over.clear()
+            while self.under_way:
+                entry = self.under_way[0]
+                for future in entry.writes:
+                    await future
+                for answer, placed in entry.answers:
+                    self._receipt(entry.at, answer, None if placed is None else await placed.settled())
+                for refused, changes in entry.waiting:
+                    self.waiting.add(entry.at.device, refused, changes)
+                self.session.acknowledge(entry.message)
+                self.under_way.popleft()
+
+    async def again(self) -> None:
+        """Send what waits for a device through the gate again when its bindings change, for ever.
+
+        Raises ``KafkaError``.
+        """
+        while True:
+            device = await self.waiting.next()
+            for refused in self.waiting.of(device):
+                await self.retry(refused)
+
+    async def retry(self, refused: Rejected) -> str | None:
+        """Judge a refusal again as of when it came; its position if it is an event now. Raises ``KafkaError``."""
+        at = refused.at
+        assert at is not None
+        (answer, *more) = self.gate.take(at.topic, refused.raw(), refused.received, refused.verdict)
+        if answer.event is None or more:
+            return None
+        now, id = clock().now(), str(refused.value.get("reading") or answer.id)
+        answer = replace(answer, id=id)
+        event = answer.event.model_copy(update={"id": id})
+        position = await (await self._place(event, answer.content, now)).settled()
+        await (await self._reject(at, resolution(refused, position, now)))
+        self._receipt(at, answer, position)
+        self.waiting.done(at.device, refused)
+        return position
+
+    async def drained(self, seconds: float) -> None:
+        """Wait until nothing is under way, at most ``seconds``."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self.under_way and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.02)
+
+    async def _handle(self, message: Message) -> UnderWay:
+        """The outcome of one message, on its way to Kafka."""
+        at, now = address(message.topic), clock().now()
+        entry = UnderWay(message, at)
+        if at.kind == "hello":  # the device asks what time it is
+            self.session.publish(_down(at, "time"), orjson.dumps({"time": rfc3339(now)}))
+            return entry
+        changes = self.waiting.changes(at.device)
+        for answer in self.gate.take(message.topic, message.payload, now):
+            placed = None
+            if answer.event is not None:
+                placed = await self._place(answer.event, answer.content, now)
+                if placed.content != answer.content:
+                    answer, placed = _conflict(answer), None
+            if answer.refusal is not None:
+                for value in records(at, answer, now):
+                    entry.writes.append(await self._reject(at, value))
+                    if answer.refusal.reason in WAITING:
+                        entry.waiting.append((Rejected(orjson.loads(value)), changes))
+            for event in answer.also:
+                entry.writes += (await self._place(event, answer.content, now)).futures
+            entry.answers.append((answer, placed))
+        return entry
+
+    async def _place(self, event: Event, content: bytes, now: datetime) -> Placed:
+        """Hand ``event`` to Kafka, unless it was before; then what was handed over then."""
+        key = event.source, event.id
+        placed = self.seen.get(key)
+        if placed is None:
+            placed = self.seen[key] = Placed(content, await self.log.hand_over(event, now))
+            if len(self.seen) > REMEMBERED:
+                self.seen.popitem(last=False)
+        return placed
+
+    async def _reject(self, at: Address, value: bytes) -> "asyncio.Future[Any]":
+        assert self.log.producer is not None
+        future: asyncio.Future[Any] = await self.log.producer.send(REJECTED, value, at.source.encode())
+        return future
+
+    def _receipt(self, at: Address, answer: Answer, position: str | None) -> None:
+        self.session.publish(_down(at, "receipt"), receipt(answer, position))
+
+
+def _down(at: Address, what: str) -> str:
+    return f"mailiu/{at.institution}/{at.device}/down/{what}"
+
+
+def _conflict(answer: Answer) -> Answer:
+    """The refusal of a reading whose id came before with other content."""
+    message = explain("conflict", "id", answer.id)
+    return replace(answer, event=None, refusal=Refusal("conflict", "id", answer.id, message))

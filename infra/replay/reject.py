@@ -23,7 +23,8 @@ class Rejection:
     """A refused row of a file. Its id is the same however often the row is replayed."""
 
     file: str
-    number: int
+    number: int  #: of the row in the file
+    place: int  #: of the refused event among those of the row
     row: Row
     refusal: InvalidEvent
 
@@ -36,7 +37,7 @@ class Rejection:
         """The value of the record."""
         refusal, value = self.refusal, shown(self.refusal.value)
         content = hashlib.sha256(self.row.raw).hexdigest()
-        id = identity(self.source, f"{self.number}/{refusal.field}/{content}")
+        id = identity(self.source, f"{self.number}.{self.place}/{content}")
         message = explain(refusal.code, refusal.field, value, refusal.reason)
         raw = self.row.raw[:LONGEST]
         return record(id, self.source, refusal.code, refusal.field, value, message, raw, kind=self.row.kind)

@@ -61,13 +61,13 @@ class Replay:
 
     def _judge(self, row: Row, number: int, batch: Batch) -> None:
         outcomes: Counter[str] = Counter()
-        for candidate in row.events:
+        for place, candidate in enumerate(row.events, 1):
             try:
                 outcomes[self._admit(candidate, batch)] += 1
             except InvalidEvent as refusal:
                 outcomes["rejected"] += 1
                 self.account.rejected_by_reason[f"{refusal.code}: {refusal.field}"] += 1
-                batch.rejected.append(Rejection(self.name, number, row, refusal))
+                batch.rejected.append(Rejection(self.name, number, place, row, refusal))
         if row.unmapped is not None:
             self.account.unmapped_by_reason[row.unmapped] += 1
         self.account.row(outcomes)

@@ -56,32 +56,6 @@ class Ended(Data):
     reason: Literal["completed", "withdrawn", "moved", "died", "other"]
 
 
-class Mean(Data):
-    """A mean of home pressures in mm[Hg]; ``readings`` where it is not the whole window's."""
-
-    systolic: float
-    diastolic: float
-    readings: int | None = None
-
-
-class HomeMeanChanged(Data):
-    """Derived: the home blood pressure summary as it now is.
-
-    ``week``: the prescribed seven-day week so far without its first measured day; ``rolling``: the seven days that end
-    on the last measured day. ``enough``: at least 12 readings on 3 days, in a stable plan its schedule.
-    """
-
-    protocol: Literal["week", "rolling"]
-    enough: bool
-    readings: int = Field(ge=0)
-    days: int = Field(ge=0)
-    from_: date | None = Field(None, alias="from")
-    to: date | None = None
-    mean: Mean | None = None
-    morning: Mean | None = Field(None, description="6-10 h local time")
-    evening: Mean | None = Field(None, description="18-22 h local time")
-
-
 EVENTS: dict[str, type[Data]] = {
     "mailiu.monitoring.enrolled.v1": Enrolled,
     "mailiu.monitoring.plan-set.v1": PlanSet,
@@ -89,4 +63,3 @@ EVENTS: dict[str, type[Data]] = {
     "mailiu.monitoring.resumed.v1": Resumed,
     "mailiu.monitoring.ended.v1": Ended,
 }
-DERIVED: dict[str, type[Data]] = {"mailiu.monitoring.home-mean-changed.v1": HomeMeanChanged}

@@ -9,7 +9,7 @@ the first tick.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from streams import glucose, pregnancy, pressure, summary, sustained, symptom, watch
+from streams import glucose, pregnancy, pressure, sustained, symptom, watch
 from streams.alert import emit, reconcile
 from streams.apply import EVIDENCE, HANDLERS
 from streams.calendar import HOUR, day_of, midnight
@@ -97,8 +97,6 @@ def _tick(case: Case) -> None:
         pending.clear()
         return
     if pending.pop(IMPORT, None) is not None:
-        if "home" in case.state:
-            summary.tell(case)
         evaluate(case, RULES)
     else:
         evaluate(case, sorted(name for name, at in pending.items() if at <= case.now and name in RULES))

@@ -136,36 +136,26 @@ def window(state: State, rule: Rule, at: int) -> Window:
 
 
 def _summarise(case: Case, rule: Rule) -> None:
-    """Keep ``home`` in the state, and say so when it changed (imported: with the first tick)."""
+    """Keep the summary current: ``home`` in the state, `described` by name."""
     state = case.state
-    before = state.get("home")
-    home: list[Any] | None = None
-    if state["days"]:
-        w = case.home = window(state, rule, len(state["days"]) - 1)
-        home = [w.protocol, w.enough, w.n, len(w.rows), w.first, w.last, w.mean, w.morning, w.evening]
-        home = [list(part) if isinstance(part, tuple) else part for part in home]
-    if home == before:
+    if not state["days"]:
+        state.pop("home", None)
         return
+    w = case.home = window(state, rule, len(state["days"]) - 1)
+    parts = (w.mean, w.morning, w.evening)
+    state["home"] = [w.protocol, w.enough, w.n, len(w.rows), w.first, w.last, *(p and list(p) for p in parts)]
+
+
+def described(state: State) -> dict[str, Any] | None:
+    """The home summary in the state with its names: means in mm[Hg], days as ISO dates."""
+    home = state.get("home")
     if home is None:
-        del state["home"]
-    else:
-        state["home"] = home
-    if case.event.origin != "import":
-        tell(case)
-
-
-def tell(case: Case) -> None:
-    """Put out the summary as it is now."""
-    home = case.state.get("home")
-    data: dict[str, Any] = {"protocol": "rolling", "enough": False, "readings": 0, "days": 0}
-    if home is not None:
-        protocol, enough, n, days, first, last, mean, morning, evening = home
-        data = {
-            "protocol": protocol, "enough": enough, "readings": n, "days": days, "from": day_text(first),
-            "to": day_text(last), "mean": _pair(mean), "morning": _pair(morning), "evening": _pair(evening),
-        }  # fmt: skip
-    id = f"home-mean/{case.event.subject}/{case.event.identity}"
-    case.emit("mailiu.monitoring.home-mean-changed.v1", id, data)
+        return None
+    protocol, enough, n, days, first, last, mean, morning, evening = home
+    return {
+        "protocol": protocol, "enough": enough, "readings": n, "days": days, "from": day_text(first),
+        "to": day_text(last), "mean": _pair(mean), "morning": _pair(morning), "evening": _pair(evening),
+    }  # fmt: skip
 
 
 def _pair(values: list[float] | None) -> dict[str, float] | None:

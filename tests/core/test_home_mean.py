@@ -6,18 +6,16 @@ from typing import Any
 
 import pytest
 
-from schemas.registry import DERIVED
 from streams.event import instant
+from streams.summary import described
 from tests.core.resident import DAY, HOUR, MINUTE, START, Resident, at
 
 CARDX = Path(__file__).parents[3] / "shared" / "data" / "smbp_hl7_cardx_28_readings.csv"
 
 
 def home(r: Resident) -> dict[str, Any]:
-    """The summary as last told."""
-    told = [o.value["data"] for o in r.outputs if o.type == "mailiu.monitoring.home-mean-changed.v1"]
-    DERIVED["mailiu.monitoring.home-mean-changed.v1"].model_validate(told[-1])
-    return told[-1]
+    """The summary in the state."""
+    return described(r.state) or {"readings": 0}
 
 
 def cardx(r: Resident) -> None:

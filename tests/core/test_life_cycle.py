@@ -192,7 +192,7 @@ def test_nothing_is_asked_about_the_dead() -> None:
     count = len(r.outputs)
     r.bp(190, 115, START + 30, recorded=START + 2 * MINUTE)
     r.ticks(START + 30 * DAY)
-    assert [o for o in r.outputs[count:] if "home-mean" not in o.type] == []
+    assert r.outputs[count:] == []
 
 
 def test_a_transfer_hands_open_alerts_to_the_new_institution() -> None:

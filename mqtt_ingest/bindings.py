@@ -28,6 +28,7 @@ class Bindings:
         self._bindings: dict[str, dict[str, Binding]] = {}
         self._timelines: dict[tuple[str, int | None], list[Binding]] = {}
         self._registered: dict[str, str | None] = {}
+        self._institutions: dict[str, frozenset[str]] = {}
 
     def apply(self, key: str, value: bytes | None) -> str | None:
         """Take over one record of `devices`; the device it is about, or None where it says nothing usable."""
@@ -38,6 +39,7 @@ class Bindings:
             device = str(fact["device"])
             if fact["kind"] == "device":
                 self._registered[device] = fact.get("institution")
+                self._institutions.pop(device, None)
                 return device
             if fact["kind"] != "binding":
                 return None
@@ -55,11 +57,13 @@ class Bindings:
         device = key.split("/", 1)[0]
         if key == device:
             self._registered.pop(device, None)
+            self._institutions.pop(device, None)
         elif self._bindings.get(device, {}).pop(key, None):
             self._arrange(device)
         return device
 
     def _arrange(self, device: str) -> None:
+        self._institutions.pop(device, None)
         for place in [place for place in self._timelines if place[0] == device]:
             del self._timelines[place]
         for binding in sorted(self._bindings[device].values(), key=lambda b: (b.start, b.end is None, b.resident)):
@@ -69,10 +73,14 @@ class Bindings:
         """Whether the device was ever registered or bound."""
         return device in self._registered or bool(self._bindings.get(device))
 
-    def institutions(self, device: str) -> set[str]:
+    def institutions(self, device: str) -> frozenset[str]:
         """Where the device is registered, and those whose residents it was bound to."""
-        found = {binding.institution for binding in self._bindings.get(device, {}).values()}
-        return {institution for institution in found | {self._registered.get(device)} if institution}
+        known = self._institutions.get(device)
+        if known is None:
+            found = {binding.institution for binding in self._bindings.get(device, {}).values()}
+            known = frozenset(place for place in found | {self._registered.get(device)} if place)
+            self._institutions[device] = known
+        return known
 
     def holder(self, device: str, slot: int | None, instant: int) -> Binding | None:
         """Who the device's slot was bound to at ``instant``; a binding of every slot stands in for the slot's own."""

@@ -51,6 +51,11 @@ def judge(
     In a message of several readings all but the newest were stored first, whether the device says so or not. What is
     not believed and was not stored counts as taken on receipt; a stored one keeps its distance to the newest.
     """
+    if len(readings) == 1 and history:  # the usual case, by the general rule: right so far, and right again
+        (time, marked), last = readings[0], history[-1]
+        steady = last.live and abs(last.lag) <= tolerance and 0 <= received - last.received < tolerance
+        if steady and not marked and abs(received - time) <= tolerance:
+            return [Verdict(min(time, received), "trusted", False)], list(history)
     newest = max(time for time, _ in readings)
     lags = [received - time for time, _ in readings]
     now = Receipt(

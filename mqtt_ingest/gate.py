@@ -259,7 +259,7 @@ class Gate:
             error = problem.errors(include_url=False)[0]
             raise Undecodable("invalid", str(error["loc"][0]), error["input"], error["msg"]) from None
         content = hashlib.blake2b(orjson.dumps(data), digest_size=16).digest()
-        id = sent["id"] if isinstance(sent.get("id"), str) and 0 < len(sent["id"]) <= 100 else str(now)
+        id = sent["id"] if isinstance(sent.get("id"), str) and 0 < len(sent["id"]) <= 100 else f"{now}-{content.hex()}"
         if not self.bindings.known(at.device):
             return self._refuse(at, now, payload, "unknown-device", "device", at.device, id=id)
         if at.institution not in self.bindings.institutions(at.device):

@@ -24,5 +24,7 @@ def save(path: Path, histories: Mapping[str, list[Receipt]]) -> None:
     """Write the histories to ``path``, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
-    temporary.write_bytes(orjson.dumps(histories))
+    temporary.write_bytes(
+        orjson.dumps({device: [list(receipt) for receipt in receipts] for device, receipts in histories.items()})
+    )
     temporary.replace(path)

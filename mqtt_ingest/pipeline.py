@@ -120,8 +120,8 @@ class Pipeline:
         if answer.event is None or more:
             return None
         now, id = clock().now(), str(refused.value.get("reading") or answer.id)
-        answer = replace(answer, id=id)
         event = answer.event.model_copy(update={"id": id})
+        answer = replace(answer, id=id)
         position = await (await self._place(event, answer.content, now)).settled()
         await (await self._reject(at, resolution(refused, position, now)))
         self._receipt(at, answer, position)

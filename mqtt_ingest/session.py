@@ -45,6 +45,7 @@ class Session:
         self.arrived = asyncio.Event()
         self.subscribed = asyncio.Event()
         self._lost = asyncio.Event()
+        self._writing = False
         self._loop = asyncio.get_running_loop()
         self._client = mqtt(client_id, manual_ack=True)
         self._client.max_inflight_messages_set(IN_FLIGHT)
@@ -134,10 +135,15 @@ class Session:
         self._loop.add_reader(sock, self._client.loop_read)
 
     def _on_socket_close(self, _c: object, _u: object, sock: Any) -> None:
+        self._writing = False
         self._loop.remove_reader(sock)
+        self._loop.remove_writer(sock)
 
     def _on_write(self, _c: object, _u: object, sock: Any) -> None:
-        self._loop.add_writer(sock, self._client.loop_write)
+        if not self._writing:  # paho asks anew for every packet
+            self._writing = True
+            self._loop.add_writer(sock, self._client.loop_write)
 
     def _on_written(self, _c: object, _u: object, sock: Any) -> None:
+        self._writing = False
         self._loop.remove_writer(sock)

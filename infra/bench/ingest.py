@@ -1,0 +1,116 @@
+"""MQTT QoS 1 → Kafka → receipt: the bridge, against a bare paho + aiokafka loop that publishes receipts too.
+
+Both drain the same messages, from sessions of their own at the same broker, into the same Kafka, one after the other,
+each in a process of its own. A run's rate is its records over the time between its first and its last in Kafka.
+"""
+
+import asyncio
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from aiokafka.admin import NewTopic
+
+from infra.bench import bare_ingest
+from infra.clients import admin, consumer, mqtt, mqtt_address, producer
+from infra.stack.scratch import ROOT, wait_until
+from mqtt_ingest.gate import TOPIC
+from schemas.topics import DEVICES, EVENTS
+
+needs = ("kafka", "mosquitto")
+RUNS, MESSAGES, DEVICE_COUNT = 3, 20_000, 500
+
+
+def run(progress: Callable[[str], None]) -> list[dict[str, Any]]:
+    """One row: readings/s of the bridge and of the bare loop."""
+    asyncio.run(_prepare())
+    _subscribe_bare()
+    ours, bare = [], []
+    for number in range(RUNS):
+        progress(f"publishing {MESSAGES:,} readings, run {number + 1} of {RUNS}")
+        _publish(number)
+        progress(f"the bridge, run {number + 1} of {RUNS}")
+        ours.append(_measure([sys.executable, "-m", "infra.cli", "part", "bridge"], EVENTS, (number + 1) * MESSAGES))
+        progress(f"the bare loop, run {number + 1} of {RUNS}")
+        command = [sys.executable, "-m", "infra.bench.bare_ingest", str(MESSAGES)]
+        bare.append(_measure(command, bare_ingest.TOPIC, (number + 1) * MESSAGES))
+    value, reference = statistics.median(ours), statistics.median(bare)
+    return [{
+        "bench": "ingest", "measured": "bridge: MQTT QoS 1 → gate → Kafka → receipt", "value": value,
+        "reference": "paho manual ack + aiokafka, receipts, no checks", "reference_value": reference,
+        "ratio": value / reference, "unit": "readings/s", "reach": 0.8,
+    }]  # fmt: skip
+
+
+async def _prepare() -> None:
+    """A topic for the bare loop, and a resident for every device."""
+    administrator = admin()
+    await administrator.start()
+    await administrator.create_topics([NewTopic(bare_ingest.TOPIC, 12, 1)])
+    await administrator.close()
+    async with producer() as kafka:
+        for device in map(_device, range(DEVICE_COUNT)):
+            binding = {"kind": "binding", "device": device, "user_slot": None, "resident": f"R{device}"}
+            value = orjson.dumps(binding | {"institution": "I01", "from": 0, "to": None})
+            await kafka.send_and_wait(DEVICES, value, f"{device}/*/R{device}/0".encode())
+
+
+def _device(number: int) -> str:
+    return f"D{number:05}"
+
+
+def _subscribe_bare() -> None:
+    """Make the bare loop's session, so that it gets every message too."""
+    client = mqtt(bare_ingest.CLIENT)
+    done: list[int] = []
+    client.on_subscribe = lambda _c, _u, mid, _codes, _p: done.append(mid)
+    bare_ingest.connect(client)
+    client.loop_start()
+    client.subscribe(TOPIC, qos=1)
+    wait_until(lambda: done, "the bare loop's session is made")
+    client.disconnect()
+    client.loop_stop()
+
+
+def _publish(run: int) -> None:
+    """Readings of all devices, queued by the broker for both sessions."""
+    client = mqtt("bench-publisher", "gateway")
+    client.max_inflight_messages_set(500)
+    client.connect(*mqtt_address())
+    client.loop_start()
+    now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    for number in range(MESSAGES):
+        reading = {"id": f"{run}-{number}", "time": now, "systolic": 110 + number % 60, "diastolic": 70, "pulse": 72}
+        topic = f"mailiu/I01/{_device(number % DEVICE_COUNT)}/up/blood-pressure"
+        last = client.publish(topic, orjson.dumps(reading), 1)
+    last.wait_for_publish(120)
+    client.disconnect()
+    client.loop_stop()
+
+
+def _measure(command: list[str], topic: str, total: int) -> float:
+    """Run ``command`` until ``topic`` holds ``total`` records; records a second of the newest ``MESSAGES``."""
+    process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.DEVNULL)
+    try:
+        return asyncio.run(_rate(topic, total))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+async def _rate(topic: str, total: int) -> float:
+    async with consumer(topic, group=None) as reader:
+        while sum((await reader.end_offsets(reader.assignment())).values()) < total:
+            await asyncio.sleep(0.1)
+        stamps: list[int] = []
+        while len(stamps) < total:
+            for batch in (await reader.getmany(timeout_ms=1000)).values():
+                stamps += [record.timestamp for record in batch]
+    newest = sorted(stamps)[-MESSAGES:]
+    return 1000 * (len(newest) - 1) / max(1, newest[-1] - newest[0])

@@ -17,17 +17,26 @@ import orjson
 ROOT = Path(__file__).parent.parent.parent
 
 
+GIVEN: set[int] = set()
+
+
 def free_port(pair: bool = False) -> int:
-    """A port of the loopback interface that nobody listens on; with ``pair`` the next one is free too."""
+    """A port of the loopback interface that nobody listens on; with ``pair`` the next one is free too.
+
+    None is given twice, for who asked first may not listen yet.
+    """
     while True:
         with socket.socket() as one, socket.socket() as two:
             one.bind(("127.0.0.1", 0))
             port: int = one.getsockname()[1]
+            if not GIVEN.isdisjoint((port, port + 1)):
+                continue
             try:
                 two.bind(("127.0.0.1", port + 1))
             except (OSError, OverflowError):
                 if pair:
                     continue
+            GIVEN.update((port, port + 1))
             return port
 
 

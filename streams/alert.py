@@ -101,7 +101,7 @@ def _lasting(case: Case, alerts: list[StoredAlert], finding: Finding) -> list[St
             if alert["cond"] == "active":
                 _clear(case, alert)
             continue
-        if alert["cond"] == "active" or finding.onset <= alert["latest"]:
+        if alert["cond"] == "active" or finding.began <= alert["latest"]:
             return [alert]
     return []
 

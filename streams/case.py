@@ -20,19 +20,33 @@ class Finding:
 
     ``until``: the instant from which it no longer holds unless something happens; ``mark``: what must change for people
     to be told again; ``again``: ms after closing at which a lasting condition is raised anew; ``ask``: the event's
-    device shall ask for a repeat until then.
+    device shall ask for a repeat until then; ``began``: a cleared alert whose evidence reaches this far was cleared too
+    early (the onset of the evidence, unless its window reaches back before the finding itself).
     """
 
-    __slots__ = ("again", "ask", "detail", "evidence", "judgement", "latest", "mark", "onset", "severity", "until")
+    __slots__ = (
+        "again",
+        "ask",
+        "began",
+        "detail",
+        "evidence",
+        "judgement",
+        "latest",
+        "mark",
+        "onset",
+        "severity",
+        "until",
+    )
 
     def __init__(
         self, severity: str, onset: int, latest: int, evidence: list[str], detail: dict[str, Any], mark: list[Any],
         *, until: int | None = None, judgement: bool = False, again: int | None = None,
-        ask: int | None = None,
+        ask: int | None = None, began: int | None = None,
     ) -> None:  # fmt: skip
         self.severity, self.onset, self.latest, self.evidence = severity, onset, latest, evidence
         self.detail, self.mark, self.until = detail, mark, until
         self.judgement, self.again, self.ask = judgement, again, ask
+        self.began = onset if began is None else began
 
 
 class Case:

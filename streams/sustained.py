@@ -122,8 +122,13 @@ def high(case: Case, rule: Rule) -> list[Finding]:
         "from": day_text(window.first), "to": day_text(window.last), "limits": {"systolic": s, "diastolic": d},
         "personal_target": "target" in state,
     }  # fmt: skip
-    onset = active["onset"] if active is not None else _onset(case, rule, last, window)
-    return [Finding(severity, onset, at, ids, detail, mark, judgement=judgement, again=rule.limits["again_days"] * DAY)]
+    onset, began = (active["onset"], day) if active is not None else _began(case, rule, last, window)
+    return [
+        Finding(
+            severity, onset, at, ids, detail, mark, judgement=judgement, again=rule.limits["again_days"] * DAY,
+            began=midnight(case.facts, began),
+        )
+    ]  # fmt: skip
 
 
 def _columns(case: Case, window: Window) -> tuple[list[str], list[int]]:
@@ -156,11 +161,11 @@ def _severity(case: Case, rule: Rule, last: int, window: Window) -> tuple[str, b
     return "yellow", False
 
 
-def _onset(case: Case, rule: Rule, last: int, window: Window) -> int:
-    """Time of the first reading in the first high window of the run that lasts until now."""
+def _began(case: Case, rule: Rule, last: int, window: Window) -> tuple[int, int]:
+    """First reading of the first high window of the run that lasts until now, and the day that window ended on."""
     days: list[Row] = case.state["days"]
     earliest = case.state["from"] + rule.limits["window"] - 1
-    first = window.first
+    first, began = window.first, days[last][0]
     for at in range(last - 1, -1, -1):
         if days[at][0] < earliest:
             break
@@ -168,9 +173,9 @@ def _onset(case: Case, rule: Rule, last: int, window: Window) -> int:
         if level == CLEAR:
             break
         if level == HIGH:
-            first = earlier.first
+            first, began = earlier.first, days[at][0]
     times: list[int] = case.state["bp"]["t"]  # only asked for when something new is raised
-    return times[min(bisect_left(times, midnight(case.facts, first)), len(times) - 1)]
+    return times[min(bisect_left(times, midnight(case.facts, first)), len(times) - 1)], began
 
 
 def _as_it_was(alert: dict[str, Any], rule: Rule) -> Finding:

@@ -97,7 +97,7 @@ class Resident:
 
     def ticks(self, until: int) -> None:
         """Every tick that is due up to ``until``, at its instant."""
-        while (next := due(self.state)) is not None and next <= until:
+        while self.state and (next := due(self.state)) is not None and next <= until:
             before = self.facts["core"]
             self.tick(max(next, before))
             assert (due(self.state) or before + 1) > before, "a tick must settle what was due"

@@ -272,3 +272,22 @@ def test_retracted_readings_no_longer_count() -> None:
     assert r.only("bp-sustained-high")["condition"] == "withdrawn"
     assert home(r)["readings"] == 0
     assert "home" not in r.state
+
+
+def test_high_again_after_a_clear_day_is_a_new_alert() -> None:
+    r = Resident()
+    r.days(140, 86, START, 3)
+    r.days(110, 70, START + 3 * DAY, 5)
+    r.days(150, 95, START + 8 * DAY, 3)
+    assert [a["condition"] for a in r.of("bp-sustained-high")] == ["cleared", "active"]
+
+
+def test_late_readings_that_show_it_never_cleared_continue_the_alert() -> None:
+    r = Resident()
+    r.days(140, 86, START, 4)
+    r.days(110, 70, START + 4 * DAY, 4)
+    assert r.only("bp-sustained-high")["condition"] == "cleared"
+    for day in range(4, 8):
+        for minute in range(12):
+            r.bp(160, 95, START + day * DAY + minute * MINUTE, recorded=START + 9 * DAY)
+    assert r.only("bp-sustained-high")["condition"] == "active"

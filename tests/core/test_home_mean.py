@@ -285,9 +285,9 @@ def test_high_again_after_a_clear_day_is_a_new_alert() -> None:
 def test_late_readings_that_show_it_never_cleared_continue_the_alert() -> None:
     r = Resident()
     r.days(140, 86, START, 4)
-    r.days(110, 70, START + 4 * DAY, 4)
+    r.days(110, 70, START + 4 * DAY, 6)
     assert r.only("bp-sustained-high")["condition"] == "cleared"
-    for day in range(4, 8):
+    for day in range(4, 10):
         for minute in range(12):
-            r.bp(160, 95, START + day * DAY + minute * MINUTE, recorded=START + 9 * DAY)
+            r.bp(160, 95, START + day * DAY + minute * MINUTE, recorded=START + 11 * DAY)
     assert r.only("bp-sustained-high")["condition"] == "active"

@@ -47,10 +47,10 @@ class Record(Protocol):
 
 @dataclass
 class Batch:
-    """Rows in the making, column by column, and the offset after the last of each partition."""
+    """Rows in the making, column by column, and of each partition the first offset and the one after the last."""
 
     columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
-    ends: dict[tuple[str, int], int] = field(default_factory=dict)
+    ranges: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     size: int = 0  #: bytes of the values
 
     def __len__(self) -> int:
@@ -70,10 +70,11 @@ class Batch:
         columns["recordedtime"] += times
         columns["knowntime"] += (knowntimes := list(accumulate(times, max, initial=known))[1:])
         rows = [_row(r) for r in records]
-        for at, name in enumerate(("type", "identity", "value", "upcast")):
-            columns[name] += [row[at] for row in rows]
+        for number, name in enumerate(("type", "identity", "value", "upcast")):
+            columns[name] += [row[number] for row in rows]
         self.size += sum(len(row[2]) for row in rows)
-        self.ends[first.topic, first.partition] = records[-1].offset + 1
+        at = (first.topic, first.partition)
+        self.ranges[at] = (self.ranges.get(at, (first.offset,))[0], records[-1].offset + 1)
         return knowntimes[-1]
 
 

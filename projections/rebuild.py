@@ -7,19 +7,14 @@ go. Never EXCHANGE TABLES: a materialized view writes by name and would go on fi
 
 import re
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from clickhouse_connect.driver import Client
 
-from projections.compare import Difference, Pins, below, compare, newest
-from projections.schema import FROM_LOG, LATER_VERSION, Projection, Statement
-
-CHUNK = 500_000
-#: Duplicates within one insert are told apart when they are read (FINAL): half the cost of an insert.
-SETTINGS = {"optimize_on_insert": 0, "max_insert_threads": 2}
-Progress = Callable[[int, int], None]
+from projections.compare import Difference, compare, newest
+from projections.fill import Progress, backfill
+from projections.schema import LATER_VERSION, Projection
 
 
 @dataclass
@@ -119,66 +114,6 @@ def drop(client: Client, projection: Projection, version: int) -> None:
         client.command(f"DROP VIEW IF EXISTS {projection.at(version, statement.name)} SYNC")
     for statement in projection.tables:
         client.command(f"DROP TABLE IF EXISTS {projection.at(version, statement.name)} SYNC")
-
-
-def backfill(
-    client: Client,
-    projection: Projection,
-    version: int,
-    log: str = "log",
-    pins: Pins | None = None,
-    progress: Progress | None = None,
-) -> int:
-    """Fill ``version`` from what ``log`` holds (below ``pins``), a chunk of offsets at a time; rows of `log` read.
-
-    Views that read another target of the same projection are filled by themselves, as that target is.
-    """
-    feeds = [f for f in projection.feeds if FROM_LOG.search(f.select)]
-    takes = {f.name: ", ".join(columns(client, projection, version, f)) for f in feeds}
-    chunks = list(_chunks(client, feeds, log, pins))
-    total, read = sum(c.rows for c in chunks), 0
-    for chunk in chunks:
-        for feed in feeds:
-            source = f"FROM (SELECT * FROM {log} WHERE {chunk.where}) AS log"
-            query = projection.at(version, FROM_LOG.sub(source, feed.select))
-            into = projection.at(version, feed.target)
-            client.command(
-                f"INSERT INTO {into} ({takes[feed.name]}) SELECT {takes[feed.name]} FROM ({query})", settings=SETTINGS
-            )
-        read += chunk.rows
-        if progress:
-            progress(read, total)
-    return read
-
-
-def columns(client: Client, projection: Projection, version: int, feed: Statement) -> list[str]:
-    """Columns that the target of ``feed`` takes."""
-    return [row[0] for row in _rows(
-        client, "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {t:String}"
-        " AND default_kind != 'MATERIALIZED' ORDER BY position", t=projection.at(version, feed.target))]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A run of `log` rows: a condition, and about how many rows it takes."""
-
-    where: str
-    rows: int
-
-
-def _chunks(client: Client, feeds: list[Statement], log: str, pins: Pins | None) -> Iterator[Chunk]:
-    """The log in runs of at most `CHUNK` offsets of one partition, only of topics that a view mentions."""
-    text = " ".join(feed.select for feed in feeds)
-    for topic, partition, first, end in _rows(
-        client,
-        f"SELECT topic, partition, min(offset), max(offset) + 1 FROM {log} WHERE {below(pins) if pins else 1}"
-        " GROUP BY topic, partition ORDER BY topic, partition",
-    ):
-        if f"'{topic}'" in text or "topic =" not in text:
-            for start in range(first, end, CHUNK):
-                stop = min(start + CHUNK, end)
-                where = f"topic = '{topic}' AND partition = {partition} AND offset >= {start} AND offset < {stop}"
-                yield Chunk(where, stop - start)
 
 
 def _rows(client: Client, query: str, **parameters: object) -> list[Any]:

@@ -2,12 +2,13 @@
 
 A file is plain SQL. Its tables and materialized views carry the version ``_v1``; built anew they get the next one, and
 the served names (plain views without a version) are moved to it. A definition is recognised by its hash, which the
-applied tables and views keep in their comments.
+applied tables and views keep in their comments. A plain ``INSERT … SELECT … FROM log`` is run by the writer after each
+flush.
 """
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from infra.settings import settings
 
 FOLDER = Path(__file__).parent / "sql"
 NAMED = re.compile(r"^CREATE (?:OR REPLACE )?(TABLE|MATERIALIZED VIEW|VIEW|FUNCTION) (?:IF NOT EXISTS )?(\w+)")
+AFTERWARDS = re.compile(r"^INSERT INTO (\w+)\nSELECT")
 COMMENTED = re.compile(r"COMMENT COLUMN (\w+) ('(?:[^']|'')*')")
 FROM_LOG = re.compile(r"\bFROM log\b(?! AS)")
 LATER_VERSION = r"_v([0-9]+)"
@@ -22,7 +24,7 @@ LATER_VERSION = r"_v([0-9]+)"
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a file: ``kind`` (TABLE, MATERIALIZED VIEW, VIEW, FUNCTION), name and text."""
+    """One statement of a file: ``kind`` (TABLE, MATERIALIZED VIEW, VIEW, FUNCTION, INSERT), name and text."""
 
     kind: str
     name: str
@@ -30,13 +32,15 @@ class Statement:
 
     @property
     def select(self) -> str:
-        """The query of a view."""
+        """The query of a view or of an insert."""
+        if self.kind == "INSERT":
+            return self.text.split("\n", 1)[1]
         return self.text[re.search(r"\sAS\n", self.text).end() :]  # type: ignore[union-attr]
 
     @property
     def target(self) -> str:
-        """The table into which a materialized view writes."""
-        return re.search(r" TO (\w+) AS\n", self.text)[1]  # type: ignore[index]
+        """The table into which a materialized view or an insert writes."""
+        return self.name if self.kind == "INSERT" else re.search(r" TO (\w+) AS\n", self.text)[1]  # type: ignore[index]
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class Projection:
         return [s for s in self.statements if s.kind == "MATERIALIZED VIEW"]
 
     @cached_property
+    def afterwards(self) -> list[Statement]:
+        """Inserts that the writer runs after each flush, over what it wrote: what must show last."""
+        return [s for s in self.statements if s.kind == "INSERT"]
+
+    @cached_property
     def served(self) -> list[Statement]:
         """The plain views, under the names that everybody reads."""
         return [s for s in self.statements if s.kind == "VIEW"]
@@ -80,7 +89,7 @@ class Projection:
     @cached_property
     def definition(self) -> str:
         """Hash of what decides the rows: targets and materialized views."""
-        return sha256("\n".join(s.text for s in self.tables + self.feeds).encode()).hexdigest()[:16]
+        return sha256("\n".join(s.text for s in self.tables + self.feeds + self.afterwards).encode()).hexdigest()[:16]
 
     def definition_of(self, view: Statement) -> str:
         """Hash of a served name's query and its comments."""
@@ -94,6 +103,7 @@ class Projection:
         )
 
 
+@cache
 def declared() -> list[Projection]:
     """Every projection, in the order in which it is to be made."""
     return [read(file) for file in sorted(FOLDER.glob("[0-9]*.sql"))]
@@ -117,6 +127,8 @@ def read(file: Path) -> Projection:
             continue
         if named := NAMED.match(part):
             statements.append(Statement(named[1], named[2], part))
+        elif inserted := AFTERWARDS.match(part):
+            statements.append(Statement("INSERT", inserted[1], part))
         elif altered := re.match(r"ALTER TABLE (\w+)\s", part):
             comments |= {(altered[1], column): comment for column, comment in COMMENTED.findall(part)}
         else:

@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError
 from infra.clients import clickhouse, consumer
 from infra.part import log_to_stderr, ready
 from projections import migrate
+from projections.fill import follow
 from projections.mirror import COLUMNS, Batch
 from projections.single import OneMember
 from schemas.topics import DERIVED, DEVICES, EVENTS, REJECTED
@@ -140,7 +141,9 @@ class Writer:
     async def flush(self, batch: Batch) -> None:
         """Insert ``batch``, however long ClickHouse refuses it, and commit its offsets."""
         if await asyncio.to_thread(self.insist, self.insert, batch):
-            self.uncommitted |= batch.ends
+            if not await asyncio.to_thread(self.insist, self.follow, batch):
+                return
+            self.uncommitted |= {at: end for at, (_, end) in batch.ranges.items()}
             await self.commit()
 
     def insert(self, batch: Batch) -> bool:
@@ -154,6 +157,12 @@ class Writer:
             column_oriented=True,
             settings=SETTINGS,
         )
+        return True
+
+    def follow(self, batch: Batch) -> bool:
+        """What is due after an insert."""
+        self.client = self.client or clickhouse(compress=False)
+        follow(self.client, batch.ranges)
         return True
 
     def insist(self, what: Any, *arguments: Any) -> Any:

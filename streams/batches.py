@@ -5,10 +5,14 @@ to read from is not Kafka's committed offset but each partition's own store, so 
 rebalance. Kafka's offset is only written for those who watch the lag.
 """
 
+import asyncio
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import faust
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
@@ -19,6 +23,8 @@ from schemas.topics import EVENTS
 BATCH = 2000
 SESSION_SECONDS = 6.0
 GROUP = "mailiu-worker"
+
+log = logging.getLogger("mailiu.worker")
 
 
 class Owner(Protocol):
@@ -76,19 +82,27 @@ class Consumer(driver.Consumer):
     """Reads on from where each partition's store is."""
 
     async def perform_seek(self) -> None:
-        """Seek to the stores' offsets. Faust calls this when the flow is stopped, after every rebalance and whenever a
-        fetch comes back too late: it must not open anything, for in the midst of a rebalance what seems to be assigned
-        may be somebody else's already.
+        """Seek to the stores' offsets. Opens nothing.
+
+        Faust calls this after a rebalance, and also from its fetch loop in the midst of one, when the partitions have
+        been given up and `assignment` still names them. A store opened then would be kept from its new owner until
+        the next rebalance.
         """
         app: Any = self.app
-        open_offsets: dict[int, int] = app.owner.offsets()
-        seeks = {tp: open_offsets[tp.partition] for tp in self.assignment() if tp.partition in open_offsets}
+        opened: dict[int, int] = app.owner.offsets()
+        seeks = {tp: opened[tp.partition] for tp in self.assignment() if tp.partition in opened}
         if seeks:
             await self.seek_wait(seeks)
 
     async def note(self, offsets: dict[int, int]) -> None:
-        """Write offsets to Kafka, for those who watch the lag."""
-        await self._commit({tp: offsets[tp.partition] for tp in self.assignment() if tp.partition in offsets})
+        """Write offsets to Kafka, for those who watch the lag. Nothing depends on it: a failure is only logged."""
+        mine = {TopicPartition(*tp): offsets[tp.partition] for tp in self.assignment() if tp.partition in offsets}
+        commit = self._thread._ensure_consumer().commit
+        try:
+            async with asyncio.timeout(5):
+                await self._thread.call_thread(commit, mine)
+        except (KafkaError, TimeoutError) as error:
+            log.info("offsets not noted: %r", error)
 
 
 class Transport(driver.Transport):
@@ -143,8 +157,8 @@ def make_app(owner: Owner) -> App:
     async def assigned(*_: Any, **__: Any) -> None:
         await owner.acquire({tp.partition for tp in app.consumer.assignment() if tp.topic == EVENTS})
 
-    async def revoked(_: Any, partitions: Any = (), *__: Any, **___: Any) -> None:
-        await owner.release({tp.partition for tp in partitions if tp.topic == EVENTS})
+    async def revoked(*about: Any, **_: Any) -> None:  # the app, and the partitions
+        await owner.release({tp.partition for tp in about[-1] if tp.topic == EVENTS})
 
     app.on_rebalance_complete.connect(assigned, weak=False)
     app.on_partitions_revoked.connect(revoked, weak=False)

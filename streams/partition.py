@@ -48,16 +48,6 @@ class Plain(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-class Core(Protocol):
-    """The pure core: `streams.fold`, or another in a test."""
-
-    VERSION: int
-    new_facts: Any  #: () -> facts
-    learn: Any  #: (facts, event) -> facts
-    fold: Any  #: (state or None, event, facts) -> (state, outputs)
-    due: Any  #: state -> core time (ms) or None
-
-
 class Hole(RuntimeError):
     """Offsets are missing: the log was cut below what is folded, or a client skipped records."""
 
@@ -101,10 +91,11 @@ class _Run:
 class Partition:
     """Partition ``number`` of `events`, folded into ``store``.
 
-    Outputs of events below ``silent_below`` are in `derived` already and are not made again.
+    Outputs of events below ``silent_below`` are in `derived` already and are not made again. ``core`` is the pure core:
+    a module with ``new_facts()``, ``learn(facts, event)``, ``fold(state, event, facts)`` and ``due(state)``.
     """
 
-    def __init__(self, number: int, store: Store, silent_below: int = 0, core: Core = mailiu) -> None:
+    def __init__(self, number: int, store: Store, silent_below: int = 0, core: Any = mailiu) -> None:
         self.number, self.store, self.silent_below, self.core = number, store, silent_below, core
         self.facts = self._stored_facts()
         self.soonest = store.soonest()  #: nobody is due before this core time (ms)

@@ -1,7 +1,7 @@
 """Device commands: what the fold asks of a device is published on its `down/command`, at least once, never too late.
 
-A command has a deadline. It is checked before publishing, and given to the broker as the message's own expiry, so that
-a device that comes back late does not get an old question. The outcome is an event (sent or expired); its identity is
+A command has a deadline. It is checked before publishing, given to the broker as the message's own expiry, so that a
+device that comes back late does not get an old question, and stands in the message itself. The outcome is an event (sent or expired); its identity is
 that of the command, so that a command sent twice has one outcome. Kafka's offset is committed after the outcome.
 """
 
@@ -89,16 +89,19 @@ class Broker:
     def __init__(self) -> None:
         self.client: Client | None = None
 
-    def publish(self, topic: str, payload: bytes, seconds: float) -> bool:
+    def publish(self, command: Command) -> bool:
         """Publish with quality of service 1 and wait for the broker's PUBACK; False when it did not come in time.
 
         A message without PUBACK is forgotten with its connection, so that it is never sent later by itself.
         """
         try:
             client = self.client or self._connect()
+            seconds = command.left()  # connecting may have taken long
+            if seconds < 1:
+                return False
             properties = Properties(PacketTypes.PUBLISH)
-            properties.MessageExpiryInterval = max(1, math.floor(seconds))
-            message: MQTTMessageInfo = client.publish(topic, payload, qos=1, properties=properties)
+            properties.MessageExpiryInterval = math.floor(seconds)
+            message: MQTTMessageInfo = client.publish(command.topic, command.payload(), qos=1, properties=properties)
             message.wait_for_publish(min(seconds, PUBACK_SECONDS))
             if message.is_published():
                 return True
@@ -142,8 +145,8 @@ class Sender:
     async def send(self, command: Command) -> bool:
         """Publish ``command`` unless its deadline passes first, and append the outcome; whether it was sent."""
         sent = False
-        while not sent and (left := command.left()) >= 1:
-            sent = await asyncio.to_thread(self.broker.publish, command.topic, command.payload(), left)
+        while not sent and command.left() >= 1:
+            sent = await asyncio.to_thread(self.broker.publish, command)
             if not sent:
                 await asyncio.sleep(PAUSE_SECONDS)
         await self.journal.append(command.outcome(sent))

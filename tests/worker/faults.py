@@ -135,10 +135,10 @@ def folded(stack: Stack) -> dict[int, int]:
     """The next offset of each store."""
     offsets = {}
     for file in (stack.home / "store").glob("*.sqlite"):
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)) as db:
-            with suppress(sqlite3.OperationalError):  # being made, or being recovered
-                row = db.execute("SELECT next FROM mark").fetchone()
-                offsets[int(file.stem)] = row[0] if row else 0
+        db = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)
+        with closing(db), suppress(sqlite3.OperationalError):  # being made, or being recovered
+            row = db.execute("SELECT next FROM mark").fetchone()
+            offsets[int(file.stem)] = row[0] if row else 0
     return offsets
 
 

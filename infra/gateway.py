@@ -21,9 +21,10 @@ RESEND = 20.0  #: seconds after which a reading without a receipt is sent again
 class Gateway:
     """``async with Gateway("g1") as gateway: receipt = await gateway.send("I01", "D1", reading)``."""
 
-    def __init__(self, name: str, on_command: Command | None = None) -> None:
+    def __init__(self, name: str, on_command: Command | None = None, resend: float = RESEND) -> None:
         self.client = mqtt(name, "gateway")
         self.on_command = on_command
+        self.resend = resend
         self.kept: dict[tuple[str, str], asyncio.Future[dict[str, Any]]] = {}
         self.connected = asyncio.Event()
 
@@ -52,7 +53,7 @@ class Gateway:
             while True:
                 self.publish(institution, device, orjson.dumps(reading))
                 with contextlib.suppress(TimeoutError):
-                    return await asyncio.wait_for(asyncio.shield(receipt), RESEND)
+                    return await asyncio.wait_for(asyncio.shield(receipt), self.resend)
         finally:
             self.kept.pop(key, None)
 

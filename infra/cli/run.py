@@ -38,20 +38,26 @@ def _greet(console: "Console", hours: float) -> None:
 
     token = issue("clinician", ["I01", "I02"], hours)
     api = f"http://{settings().api}"
-    console.print(f"\n[bold]Mailiu 脉流[/bold] serves  (Ctrl-C stops it)\n  API         {api}/docs", highlight=False)
+    console.print(
+        f"\n[bold]Mailiu 脉流[/bold] serves  (Ctrl-C stops it)\n  API         {api}/docs",
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print(f"  MQTT        {settings().mqtt}, user gateway, password in {settings().home}/secrets/mqtt-gateway")
     console.print(
         f"  ClickHouse  {settings().clickhouse}, user analyst, password in {settings().home}/secrets/clickhouse-analyst"
     )
-    console.print(f"  Kafka       {settings().kafka}\n\n  A clinician's token for {hours:g} h:", highlight=False)
-    console.print(f"export TOKEN={token}", soft_wrap=True, highlight=False)
-    console.print("\n  Look at, in another terminal:", highlight=False)
+    console.print(
+        f"  Kafka       {settings().kafka}\n\n  A clinician's token for {hours:g} h:", highlight=False, soft_wrap=True
+    )
+    console.print(f"export TOKEN={token}", highlight=False, soft_wrap=True)
+    console.print("\n  Look at, in another terminal:", highlight=False, soft_wrap=True)
     for line in (
         f'curl -s "{api}/v1/alerts?severity=red" -H "Authorization: Bearer $TOKEN"',
         f'curl -sN {api}/v1/alerts/stream -H "Authorization: Bearer $TOKEN"',
         f'curl -s {api}/v1/residents/R-2001 -H "Authorization: Bearer $TOKEN"',
     ):
-        console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     console.print()
 
 

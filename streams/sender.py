@@ -1,8 +1,9 @@
 """Device commands: what the fold asks of a device is published on its `down/command`, at least once, never too late.
 
 A command has a deadline. It is checked before publishing, given to the broker as the message's own expiry, so that a
-device that comes back late does not get an old question, and stands in the message itself. The outcome is an event (sent or expired); its identity is
-that of the command, so that a command sent twice has one outcome. Kafka's offset is committed after the outcome.
+device that comes back late does not get an old question, and stands in the message itself. The outcome is an event
+(sent or expired); its identity is that of the command, so that a command sent twice has one outcome. Kafka's offset is
+committed after the outcome.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from infra.clients import consumer, mqtt, mqtt_address
 from infra.clock import clock
 from infra.log import Log
 from infra.part import ready
+from infra.settings import settings
 from schemas.envelope import Event
 from schemas.topics import DERIVED
 
@@ -171,7 +173,11 @@ class Sender:
 
 async def _serve(stopping: asyncio.Event) -> None:
     broker = Broker()
-    reader = consumer(DERIVED, group=GROUP, max_poll_interval_ms=24 * 3_600_000)  # a command may wait for its broker
+    # A lasting member, so that a restart need not wait for the session to end; a command may wait long for its broker.
+    reader = consumer(
+        DERIVED, group=GROUP, group_instance_id=f"sender-{settings().worker}", session_timeout_ms=6000,
+        max_poll_interval_ms=24 * 3_600_000,
+    )  # fmt: skip
     await reader.start()
     try:
         async with Log() as journal:

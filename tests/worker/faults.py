@@ -241,7 +241,7 @@ async def compare(stack: Stack) -> Comparison:
     return result
 
 
-def remove_store(stack: Stack) -> None:
+def remove_stores(stack: Stack) -> None:
     """Delete every store."""
     for file in Path(stack.home / "store").iterdir():
         file.unlink()

@@ -5,9 +5,14 @@ import os
 import random
 import signal
 import time
+from typing import Any
 
+import orjson
 import pytest
 
+from infra.clients import producer
+from infra.rejected import raw
+from schemas.topics import DEVICES, EVENTS, REJECTED
 from tests.stack import Stack
 from tests.worker.faults import (
     Worker,
@@ -17,19 +22,20 @@ from tests.worker.faults import (
     folded,
     kept,
     readings,
-    remove_store,
     until_folded,
 )  # fmt: skip
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]
+POISON = [b"{", b"\xff\xfe no text", b'{"type":"mailiu.reading.blood-pressure-measured.v1"}', b"[]", b"1"]
 LONG = bool(os.environ.get("MAILIU_LONG"))
 
 
 async def test_a_worker_killed_again_and_again(broker: Stack) -> None:
-    count, rate = (300_000, 3000) if LONG else (30_000, 1800)
+    count, rate = (300_000, 3000) if LONG else (30_000, 2000)
     worker, kills, chance = Worker(broker, "w1"), 0, random.Random(1)
     async with kept(worker):
         feeding = asyncio.create_task(feed(readings(0, count), rate))
+        poisoned = await poison(POISON)
         while not feeding.done():
             await moved(broker)
             await asyncio.sleep(chance.uniform(0, 1.5))
@@ -37,43 +43,64 @@ async def test_a_worker_killed_again_and_again(broker: Stack) -> None:
             kills += 1
         fed = await feeding
         await until_folded(broker, await ends_without_ticks())
-    result = await compare(broker)
-    print(f"\n{fed} events, {kills} kills, exit codes {dict(worker.codes)}: {result}")
+    result, refused = await compare(broker), await rejected()
+    print(f"\n{fed} events, {kills} kills, exit codes {dict(worker.codes)}: {result}, {len(refused)} unfoldable")
     assert result.exact
     assert result.outputs > 100
+    assert {r["position"]: raw(r) for r in refused} == poisoned
+    assert {r["reason"] for r in refused} == {"unfoldable"}
 
 
 async def test_a_lost_store_is_refolded_in_silence(broker: Stack) -> None:
-    before = await compare(broker)
-    remove_store(broker)
+    before, refused = await compare(broker), await rejected()
+    commands = await everything(DEVICES)
+    remove_stores(broker)
     async with kept(Worker(broker, "w1")):
         await until_folded(broker, await ends_without_ticks())
     after = await compare(broker)
     print(f"\nbefore: {before}\nafter:  {after}")
     assert after.exact
     assert after.sent - after.outputs == before.sent - before.outputs
+    assert await rejected() == refused
+    assert [len(r) for r in (await everything(DEVICES)).values()] == [len(r) for r in commands.values()]
 
 
 async def test_two_workers_one_killed_one_paused(broker: Stack) -> None:
-    count, rate = (60_000, 1500) if LONG else (24_000, 800)
+    rounds, rate = (8, 1500) if LONG else (1, 600)
     one, two = Worker(broker, "w1"), Worker(broker, "w2")
     async with kept(one, two):
-        feeding = asyncio.create_task(feed(readings(1_000_000, count), rate))
+        feeding = asyncio.create_task(feed(readings(1_000_000, rounds * 20 * rate), rate))
         watching = asyncio.create_task(longest_stand(broker))
-        await asyncio.sleep(6)
-        one.kill(signal.SIGKILL)
-        await asyncio.sleep(5)
-        for worker in (one, two):
-            worker.kill(signal.SIGSTOP)
+        await moved(broker)
+        for _ in range(rounds):
+            one.kill(signal.SIGKILL)
+            await asyncio.sleep(5)
+            two.kill(signal.SIGSTOP)
             await asyncio.sleep(8)  # its session ends after 6
-            worker.kill(signal.SIGCONT)
-            await asyncio.sleep(3)
+            two.kill(signal.SIGCONT)
+            await asyncio.sleep(5)
+            one, two = two, one
         fed = await feeding
         await until_folded(broker, await ends_without_ticks())
         watching.cancel()
     result, (stand,) = await compare(broker), await asyncio.gather(watching)
     print(f"\n{fed} events, exit codes {dict(one.codes)} and {dict(two.codes)}, longest stand {stand:.1f} s: {result}")
     assert result.exact
+
+
+async def poison(values: list[bytes]) -> dict[str, bytes]:
+    """Append records that are no events, past all gates; by position."""
+    sender = producer()
+    await sender.start()
+    sent = [await sender.send_and_wait(EVENTS, value, b"poison") for value in values]
+    await sender.stop()
+    return {f"{r.partition}:{r.offset}": value for r, value in zip(sent, values, strict=True)}
+
+
+async def rejected() -> list[dict[str, Any]]:
+    """What lies in `rejected`, each id once."""
+    found = [orjson.loads(r.value) for records in (await everything(REJECTED)).values() for r in records]
+    return list({record["id"]: record for record in found}.values())
 
 
 async def moved(broker: Stack) -> None:

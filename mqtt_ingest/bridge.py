@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from infra.clock import clock
 from infra.log import ClockOff, Log
 from infra.part import ready
-from infra.settings import settings
+from infra.settings import Settings, settings
 from mqtt_ingest import clock_trust, histories
 from mqtt_ingest.bindings import Bindings
 from mqtt_ingest.gate import TOPIC, Gate
@@ -45,6 +45,11 @@ def make_gate(bindings: Bindings) -> Gate:
     return Gate(bindings, settings().zone, tolerance)
 
 
+def clocks_file(settings: Settings) -> Path:
+    """Where the bridge keeps the devices' receipts over a restart."""
+    return settings.home / "bridge" / f"{settings.mqtt_bridge_id}.clocks.json"
+
+
 async def _serve() -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -52,7 +57,7 @@ async def _serve() -> None:
         loop.add_signal_handler(name, stop.set)
     waiting, bindings = Waiting(), Bindings()
     gate = make_gate(bindings)
-    file = settings().home / "bridge" / f"{settings().mqtt_bridge_id}.clocks.json"
+    file = clocks_file(settings())
     gate.clocks = histories.load(file)
     shared = f"$share/mailiu/{TOPIC}"
     topics = (shared, TOPIC) if settings().mqtt_bridges > 1 else (TOPIC, shared)
@@ -80,8 +85,8 @@ async def _bridge(session: Session, gate: Gate, waiting: Waiting, stop: asyncio.
             async with Log() as log:
                 pipeline = Pipeline(session, log, gate, waiting)
                 async with asyncio.TaskGroup() as group:
-                    pump = group.create_task(pipeline.pump())
-                    others = [group.create_task(pipeline.settle()), group.create_task(pipeline.again())]
+                    pump = group.create_task(pipeline.pump(session))
+                    others = [group.create_task(pipeline.settle(session)), group.create_task(pipeline.again())]
                     await _first(session.subscribed.wait(), stop.wait())
                     if not said and not stop.is_set():
                         ready("bridge")

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -29,6 +29,13 @@ from schemas.topics import REJECTED
 REMEMBERED = 100_000
 #: Messages handled in a row before receipts and acknowledgements get their turn.
 TURN = 50
+
+
+class Publisher(Protocol):
+    """Where receipts go."""
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish with quality of service 1."""
 
 
 class Placed:
@@ -63,15 +70,14 @@ class UnderWay:
 class Pipeline:
     """The way of messages from a session at the MQTT broker to the log, for as long as Kafka takes what it sends."""
 
-    def __init__(self, session: Session, log: Log, gate: Gate, waiting: Waiting) -> None:
-        self.session, self.log, self.gate, self.waiting = session, log, gate, waiting
+    def __init__(self, publisher: Publisher, log: Log, gate: Gate, waiting: Waiting) -> None:
+        self.publisher, self.log, self.gate, self.waiting = publisher, log, gate, waiting
         self.under_way: deque[UnderWay] = deque()
         self.seen: OrderedDict[tuple[str, str], Placed] = OrderedDict()
         self._handed_over = asyncio.Event()
 
-    async def pump(self) -> None:
-        """Take messages through the gate and hand the outcome to Kafka, for ever."""
-        session = self.session
+    async def pump(self, session: Session) -> None:
+        """Take the session's messages through the gate and hand the outcome to Kafka, for ever."""
         while True:
             await session.arrived.wait()
             session.arrived.clear()
@@ -83,7 +89,7 @@ class Pipeline:
                 if turn % TURN == 0:
                     await asyncio.sleep(0)
 
-    async def settle(self) -> None:
+    async def settle(self, session: Session) -> None:
         """Once Kafka holds a message's outcome, send its receipts and acknowledge it; in order, for ever.
 
         Raises ``KafkaError`` where Kafka did not take one.
@@ -99,7 +105,7 @@ class Pipeline:
                     self._receipt(entry.at, answer, None if placed is None else await placed.settled())
                 for refused, changes in entry.waiting:
                     self.waiting.add(entry.at.device, refused, changes)
-                self.session.acknowledge(entry.message)
+                session.acknowledge(entry.message)
                 self.under_way.popleft()
 
     async def again(self) -> None:
@@ -113,18 +119,27 @@ class Pipeline:
                 await self.retry(refused)
 
     async def retry(self, refused: Rejected) -> str | None:
-        """Judge a refusal again as of when it came; its position if it is an event now. Raises ``KafkaError``."""
+        """Judge a refusal again as of when it came; where it lies in `events` if all of it is accepted now.
+
+        Raises ``KafkaError``.
+        """
         at = refused.at
         assert at is not None
-        (answer, *more) = self.gate.take(at.topic, refused.raw(), refused.received, refused.verdict)
-        if answer.event is None or more:
+        now, positions = clock().now(), []
+        answers = self.gate.take(at.topic, refused.raw(), refused.received, refused.verdict)
+        for answer in answers:
+            if answer.event is None:
+                continue
+            if len(answers) == 1 and answer.event.id == answer.id:  # keeps the id that it had when it came
+                id = str(refused.value.get("reading") or answer.id)
+                answer = replace(answer, id=id, event=answer.event.model_copy(update={"id": id}))
+            assert answer.event is not None
+            positions.append(await (await self._place(answer.event, answer.content, now)).settled())
+            self._receipt(at, answer, positions[-1])
+        if len(positions) < len(answers):
             return None
-        now, id = clock().now(), str(refused.value.get("reading") or answer.id)
-        event = answer.event.model_copy(update={"id": id})
-        answer = replace(answer, id=id)
-        position = await (await self._place(event, answer.content, now)).settled()
-        await (await self._reject(at, resolution(refused, position, now)))
-        self._receipt(at, answer, position)
+        position = ",".join(positions)
+        await (await self._reject(at.source, resolution(refused, position, now)))
         self.waiting.done(at.device, refused)
         return position
 
@@ -139,7 +154,7 @@ class Pipeline:
         at, now = address(message.topic), clock().now()
         entry = UnderWay(message, at)
         if at.kind == "hello":  # the device asks what time it is
-            self.session.publish(_down(at, "time"), orjson.dumps({"time": rfc3339(now)}))
+            self.publisher.publish(_down(at, "time"), orjson.dumps({"time": rfc3339(now)}))
             return entry
         changes = self.waiting.changes(at.device)
         for answer in self.gate.take(message.topic, message.payload, now):
@@ -150,7 +165,7 @@ class Pipeline:
                     answer, placed = _conflict(answer), None
             if answer.refusal is not None:
                 for value in records(at, answer, now):
-                    entry.writes.append(await self._reject(at, value))
+                    entry.writes.append(await self._reject(at.source, value))
                     if answer.refusal.reason in WAITING:
                         entry.waiting.append((Rejected(orjson.loads(value)), changes))
             for event in answer.also:
@@ -168,13 +183,13 @@ class Pipeline:
                 self.seen.popitem(last=False)
         return placed
 
-    async def _reject(self, at: Address, value: bytes) -> "asyncio.Future[Any]":
+    async def _reject(self, source: str, value: bytes) -> "asyncio.Future[Any]":
         assert self.log.producer is not None
-        future: asyncio.Future[Any] = await self.log.producer.send(REJECTED, value, at.source.encode())
+        future: asyncio.Future[Any] = await self.log.producer.send(REJECTED, value, source.encode())
         return future
 
     def _receipt(self, at: Address, answer: Answer, position: str | None) -> None:
-        self.session.publish(_down(at, "receipt"), receipt(answer, position))
+        self.publisher.publish(_down(at, "receipt"), receipt(answer, position))
 
 
 def _down(at: Address, what: str) -> str:

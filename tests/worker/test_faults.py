@@ -18,10 +18,12 @@ from tests.worker.faults import (
     Worker,
     compare,
     ends_without_ticks,
+    everything,
     feed,
     folded,
     kept,
     readings,
+    remove_stores,
     until_folded,
 )  # fmt: skip
 

@@ -80,6 +80,8 @@ async def _measure(progress: Callable[[str], None]) -> tuple[list[float], list[f
         while (len(seen) < len(published) or len(counted) < len(sent)) and time.perf_counter() < deadline:
             await asyncio.sleep(0.1)
         for task in (following, polling):
+            if task.done():
+                task.result()  # it ended by an error only
             task.cancel()
         await asyncio.gather(following, polling, return_exceptions=True)
     if len(seen) < len(published) or len(counted) < len(sent):
@@ -134,6 +136,6 @@ async def _poll(client: httpx.AsyncClient, counted: list[float]) -> None:
         answer = await client.get("/v1/statistics/home-readings-per-day")
         answer.raise_for_status()
         now = time.perf_counter()
-        total = sum(row["numerator"] for row in answer.json()["rows"])
+        total = int(sum(row["numerator"] for row in answer.json()["rows"]))
         counted += [now] * (total - len(counted))
         await asyncio.sleep(0.1)

@@ -12,6 +12,7 @@ from schemas.registry import parse
 
 SEED = 20260301
 HISTORY = 5  #: days of readings before the first start
+CARE, PLAN, VISIT = 200, 35, 20  #: days since registration, since the plan was set, since the last visit
 CENTRES = {"I01": "东风社区卫生服务中心", "I02": "湖滨社区卫生服务中心"}
 #: persona: how many, usual systolic and diastolic pressure at home
 PERSONAS = {
@@ -73,37 +74,40 @@ def residents(seed: int = SEED) -> list[Person]:
 
 def founding(people: list[Person], now: datetime, seed: int = SEED) -> Iterator[Event]:
     """The centres, then of each person the registration, care and device, then `HISTORY` days of readings."""
-    start = now - timedelta(days=HISTORY + 30)
+    start = now - timedelta(days=CARE)
     for institution, name in CENTRES.items():
         about = {"institution": institution, "name": name, "district": "D01"}
         yield _event("organization.institution-registered.v1", institution, institution, start, about)
         for staff, role in ((f"S-{institution}-1", "doctor"), (f"S-{institution}-2", "nurse")):
             yield _event("organization.staff-registered.v1", staff, institution, start, {"staff": staff, "role": role})
     for person in people:
-        for type, data in _care(person, start):
-            yield _event(type, person.resident, person.institution, start, data)
+        for type, days, data in _care(person, now):
+            yield _event(type, person.resident, person.institution, now - timedelta(days=days), data)
         device = {"device": person.device, "kind": person.kind}
         yield _event("device.registered.v1", f"device:{person.device}", person.institution, start, device)
         yield _event("device.bound.v1", person.resident, person.institution, start, {"device": person.device})
     yield from _readings(people, now, random.Random(seed))
 
 
-def _care(person: Person, start: datetime) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "resident.registered.v1", {"sex": person.sex, "birth_date": person.birth_date.isoformat()}
-    yield "resident.contracted.v1", {"doctor": f"S-{person.institution}-1"}
+def _care(person: Person, now: datetime) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Type, how many days ago, and data of each event of a person's care."""
+    yield "resident.registered.v1", CARE, {"sex": person.sex, "birth_date": person.birth_date.isoformat()}
+    yield "resident.contracted.v1", CARE, {"doctor": f"S-{person.institution}-1"}
     if person.persona == "pregnant":
-        yield "maternal.pregnancy-registered.v1", {}
+        yield "maternal.pregnancy-registered.v1", PLAN, {}
     else:
-        yield "chronic.condition-diagnosed.v1", {"code": "E11.9" if person.persona == "diabetic" else "I10"}
+        yield "chronic.condition-diagnosed.v1", CARE, {"code": "E11.9" if person.persona == "diabetic" else "I10"}
     if person.persona in ("controlled", "uncontrolled", "crisis"):
-        yield "chronic.medication-prescribed.v1", {"code": "C08CA01", "dose": "5 mg", "frequency": "qd"}
-    yield "monitoring.enrolled.v1", {"reason": "pregnancy" if person.persona == "pregnant" else "hypertension"}
-    plan = {"kinds": [person.kind], "schedule": "daily", "start": start.date().isoformat(), "morning": 2, "evening": 2}
-    yield "monitoring.plan-set.v1", plan
+        yield "chronic.medication-prescribed.v1", CARE, {"code": "C08CA01", "dose": "5 mg", "frequency": "qd"}
+    yield "monitoring.enrolled.v1", PLAN, {"reason": "pregnancy" if person.persona == "pregnant" else "hypertension"}
+    start = (now - timedelta(days=PLAN)).date().isoformat()
+    yield "monitoring.plan-set.v1", PLAN, {
+        "kinds": [person.kind], "schedule": "daily", "start": start, "morning": 2, "evening": 2,
+    }  # fmt: skip
     if person.kind == "blood-pressure":
         office = (152, 94) if person.persona == "white-coat" else (person.systolic, person.diastolic)
         visit = {"blood_pressure": {"systolic": office[0], "diastolic": office[1]}}
-        yield "chronic.follow-up-completed.v2", visit
+        yield "chronic.follow-up-completed.v2", VISIT, visit
 
 
 def _readings(people: list[Person], now: datetime, rng: random.Random) -> Iterator[Event]:

@@ -27,7 +27,7 @@ class Backend:
 
     def __init__(self, log: Log, feed: Feed, tables: Tables) -> None:
         self.log, self.feed, self.tables = log, feed, tables
-        self.progress = Progress(tables)
+        self.progress = Progress(tables, log.partitions)
         self._ends: dict[str, tuple[float, dict[int, int]]] = {}
 
     async def append(self, events: list[Event]) -> list[list[Position]]:

@@ -79,8 +79,9 @@ def text(next_offsets: Mapping[int, int]) -> str:
 class Progress:
     """Reads how far the tables have come; many who wait share one query."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, partitions: int) -> None:
         self._tables = tables
+        self._partitions = partitions
         self._seen = Seen()
         self._read_at = -1e9
         self._reading: asyncio.Task[None] | None = None
@@ -98,6 +99,8 @@ class Progress:
         if not positions_text:
             return
         positions = parse(positions_text)
+        if max(positions) >= self._partitions:
+            raise invalid_field("wait", positions_text, f"the log has {self._partitions} partitions, numbered from 0")
         deadline = time.monotonic() + WAIT_SECONDS
         while not (seen := await self.seen(POLL_SECONDS / 2)).covers(positions, fold):
             if time.monotonic() > deadline:

@@ -36,7 +36,7 @@ class StubProducer:
 class StubLog:
     """Numbers what is appended, all on partition 0."""
 
-    partitions = 1
+    partitions = 8
 
     def __init__(self, fails: Exception | None = None) -> None:
         self.events: list[Event] = []

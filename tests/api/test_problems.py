@@ -106,6 +106,7 @@ async def test_an_unknown_content_type_or_encoding_is_415() -> None:
         ("/v1/alerts?severity=purple", "severity.0"),
         ("/v1/alerts?cursor=abc", "cursor"),
         ("/v1/alerts?wait=first", "wait"),
+        ("/v1/alerts?wait=8:0", "wait"),
         ("/v1/alerts/no-uuid", "alert"),
         ("/v1/residents/a%20b", "resident"),
         ("/v1/residents/R1/readings?from=2026-01-01T00:00:00", "from"),

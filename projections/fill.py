@@ -96,13 +96,12 @@ def _chunks(client: Client, feeds: list[Statement], log: str, pins: Pins | None)
 
     A run takes in several partitions while these are short, so that many partitions cost no more than one.
     """
-    text = " ".join(feed.select for feed in feeds)
     topic, ranges, rows = "", list[str](), 0
     for each, partition, first, end in client.query(
         f"SELECT topic, partition, min(offset), max(offset) + 1 FROM {log} WHERE {below(pins) if pins else 1}"
         " GROUP BY topic, partition ORDER BY topic, partition"
     ).result_rows:
-        if f"'{each}'" not in text and "topic =" in text:
+        if not any(_reads(feed, each) for feed in feeds):
             continue
         if ranges and each != topic:
             yield Chunk(topic, ranges, rows)
@@ -117,3 +116,8 @@ def _chunks(client: Client, feeds: list[Statement], log: str, pins: Pins | None)
                 ranges, rows = [], 0
     if ranges:
         yield Chunk(topic, ranges, rows)
+
+
+def _reads(feed: Statement, topic: str) -> bool:
+    """Whether a view takes rows of ``topic``: it names it, or restricts itself to none."""
+    return f"'{topic}'" in feed.select or not re.search(r"\btopic (=|IN) ", feed.select)

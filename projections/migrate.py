@@ -83,7 +83,7 @@ def served(client: Client, projection: Projection, view: Statement, version: int
 
 def _comment(client: Client, projection: Projection, view: Statement, version: int) -> None:
     """Comments of a served name's columns: declared for it, else those of the table or view that it reads."""
-    words = dict.fromkeys(re.findall(r"\w+", projection.at(version, view.select)))
+    words = dict.fromkeys(re.findall(r"\b(?:FROM|JOIN) (\w+)", projection.at(version, view.select)))
     rows = client.query(
         "SELECT table, name, comment FROM system.columns"
         " WHERE database = currentDatabase() AND table IN {t:Array(String)}",

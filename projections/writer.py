@@ -60,9 +60,9 @@ class Place(NamedTuple):
 class Writer:
     """Consumer, the batch in the making, and at most one insert on its way."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str = GROUP) -> None:
         self.consumer = consumer(
-            group=GROUP,
+            group=group,
             partition_assignment_strategy=(OneMember,),
             max_poll_records=None,
             session_timeout_ms=6_000,
@@ -106,11 +106,14 @@ class Writer:
         if full and self.flushing:
             await asyncio.wait({self.flushing}, timeout=1)
         elif not full:
-            due = self.flushed + INTERVAL - time.monotonic() if len(self.batch) and not self.flushing else INTERVAL
-            fetched = await self.consumer.getmany(
-                timeout_ms=max(1, int(due * 1000)), max_records=min(10_000, ROWS - len(self.batch))
+            patience = INTERVAL
+            if len(self.batch):
+                patience = max(self.flushed + INTERVAL - time.monotonic(), 0.05 if self.flushing else 0.001)
+            self.add(
+                await self.consumer.getmany(
+                    timeout_ms=int(patience * 1000), max_records=min(10_000, ROWS - len(self.batch))
+                )
             )
-            self.add(fetched)
         if self.flushing and self.flushing.done():
             self.flushing.result()
             self.flushing = None
@@ -146,9 +149,13 @@ class Writer:
             self.uncommitted |= {at: end for at, (_, end) in batch.ranges.items()}
             await self.commit()
 
+    def connect(self) -> Client:
+        """A client without compression, which costs more than it saves; one that waits no longer than a minute."""
+        return clickhouse(compress=False, send_receive_timeout=60)
+
     def insert(self, batch: Batch) -> bool:
         """One insert for all partitions."""
-        self.client = self.client or clickhouse(compress=False)
+        self.client = self.client or self.connect()
         self.client.insert(
             "log",
             list(batch.columns.values()),
@@ -161,7 +168,7 @@ class Writer:
 
     def follow(self, batch: Batch) -> bool:
         """What is due after an insert."""
-        self.client = self.client or clickhouse(compress=False)
+        self.client = self.client or self.connect()
         follow(self.client, batch.ranges)
         return True
 
@@ -233,13 +240,13 @@ class Writer:
 
     def held(self) -> dict[tuple[str, int], int]:
         """The offset after the last row of each partition in `log`."""
-        self.client = self.client or clickhouse(compress=False)
+        self.client = self.client or self.connect()
         query = "SELECT topic, partition, max(offset) + 1 FROM log GROUP BY topic, partition"
         return {(topic, partition): end for topic, partition, end in self.client.query(query).result_rows}
 
     def knowntime(self, partition: TopicPartition, offset: int) -> int:
         """The knowntime (ms) before ``offset``."""
-        self.client = self.client or clickhouse(compress=False)
+        self.client = self.client or self.connect()
         found = self.client.query(
             "SELECT toUnixTimestamp64Milli(knowntime) FROM log WHERE topic = {t:String} AND partition = {p:UInt32}"
             " AND offset < {o:UInt64} ORDER BY offset DESC LIMIT 1",

@@ -1,0 +1,161 @@
+"""Check Kafka against what was made of it: `log` holds the same bytes, and a straight fold derives the same events."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from clickhouse_connect.driver import Client
+
+from projections.compare import SHOWN, Difference, Pins
+from projections.mirror import COLUMNS, Batch, mirrored
+from schemas.topics import DERIVED, DEVICES, EVENTS
+from streams import fold
+from streams.event import Output
+from streams.partition import PROGRESSED, Partition
+from streams.store import Store
+
+Seen = Callable[[int], None]
+MIRRORED = [name for name in COLUMNS if name not in ("topic", "partition", "offset")]
+
+
+class Tally:
+    """Counts rows compared and rows equal, and keeps the first keys of the others."""
+
+    def __init__(self, table: str) -> None:
+        self.result = Difference(table, 0, 0)
+
+    def add(self, equal: bool, key: Callable[[], str]) -> None:
+        """One more row."""
+        self.result.rows += 1
+        self.result.equal += equal
+        if not equal and len(self.result.keys) < SHOWN:
+            self.result.keys.append(key())
+
+
+async def records(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> AsyncIterator[list[Any]]:
+    """What Kafka holds of one partition below ``end``, in runs."""
+    consumer.assign([at])
+    await consumer.seek_to_beginning(at)
+    while await consumer.position(at) < end:
+        for run in (await consumer.getmany(timeout_ms=500, max_records=20_000)).values():
+            if kept := [record for record in run if record.offset < end]:
+                yield kept
+
+
+class Mirror:
+    """Compares runs of one topic's records with the rows of `log`."""
+
+    def __init__(self, client: Client, topic: str) -> None:
+        self.client, self.topic, self.tally = client, topic, Tally(f"log {topic}")
+        #: Compaction and retention take records from the other topics that `log` goes on holding.
+        self.whole = topic in (EVENTS, DERIVED)
+        self.known: dict[int, int] = {}
+
+    def take(self, run: Sequence[Any]) -> None:
+        """Compare the next run of a partition."""
+        partition, first, end = run[0].partition, run[0].offset, run[-1].offset + 1
+        rows = self.client.query(
+            f"SELECT offset, {', '.join(_plain(name) for name in MIRRORED)} FROM log FINAL WHERE topic = {{t:String}}"
+            " AND partition = {p:UInt32} AND offset >= {a:UInt64} AND offset < {b:UInt64}",
+            {"t": self.topic, "p": partition, "a": first, "b": end},
+            query_formats={"String": "bytes", "UUID": "string"},
+        ).result_rows
+        held = {row[0]: tuple(row[1:]) for row in rows}
+        expected = self._whole(run) if self.whole else {r.offset: mirrored(r) for r in run}
+        if not self.whole:
+            key, value = MIRRORED.index("key"), MIRRORED.index("value")
+            held = {offset: (row[key], row[value]) for offset, row in held.items() if offset in expected}
+        for offset in expected.keys() | held.keys():
+            equal = expected.get(offset) == held.get(offset)
+            self.tally.add(equal, lambda offset=offset: f"{partition}:{offset}")  # type: ignore[misc]
+
+    def _whole(self, run: Sequence[Any]) -> dict[int, tuple[Any, ...]]:
+        """Every column that the writer fills, by offset."""
+        batch = Batch()
+        self.known[run[0].partition] = batch.add(run, self.known.get(run[0].partition, 0))
+        columns = batch.columns | {"type": [type.encode() for type in batch.columns["type"]]}
+        return dict(zip(columns["offset"], zip(*(columns[name] for name in MIRRORED), strict=True), strict=True))
+
+
+def _plain(column: str) -> str:
+    return f"toUnixTimestamp64Milli({column})" if column.endswith("time") else column
+
+
+class Refold:
+    """Folds partitions anew and compares what comes out with what is on `derived` and `devices`."""
+
+    def __init__(self) -> None:
+        self.derived, self.devices = Tally("fold derived"), Tally("fold devices")
+        self.made: dict[str, tuple[bytes, int]] = {}  #: identity -> value and offset of the cause
+        self.folded = 0  #: the partition is folded below this offset
+        self.facts: set[tuple[bytes, bytes]] = set()  #: key and value of each record on `devices`
+        self.outputs: list[Output] = []
+
+    def start(self, number: int) -> None:
+        """The next partition of `events`; first comes what it derived."""
+        self.made, self.folded, self.outputs = {}, 0, []
+        self.partition = Partition(number, Store(None, fold.VERSION))
+
+    def note(self, run: Sequence[Any]) -> None:
+        """Derived events as Kafka holds them; the lowest offset of an identity counts."""
+        for record in run:
+            event = orjson.loads(record.value)
+            if event["type"] == PROGRESSED:
+                self.folded = max(self.folded, event["data"]["next_offset"])
+            else:
+                identity = dict(record.headers)["ce_id"].decode()
+                self.made.setdefault(identity, (record.value, event["causeoffset"]))
+
+    def take(self, run: Sequence[Any]) -> None:
+        """Fold the next run of events, as far as the live fold has come."""
+        if below := [record for record in run if record.offset < self.folded]:
+            self.outputs += self.partition.apply(below)
+
+    def finish(self) -> None:
+        """Compare the partition."""
+        expected: dict[str, Output] = {}
+        for output in self.outputs:
+            if output.topic == DERIVED and output.type != PROGRESSED:
+                expected.setdefault(output.identity, output)
+            elif output.topic == DEVICES:
+                fact = (output.key.encode(), orjson.dumps(output.value))
+                self.devices.add(fact in self.facts, lambda output=output: output.key)  # type: ignore[misc]
+        made = {identity: value for identity, (value, cause) in self.made.items() if cause < self.folded}
+        for identity in expected.keys() | made.keys():
+            wanted, got = expected.get(identity), made.get(identity)
+            equal = wanted is not None and got is not None and same(orjson.dumps(wanted.value), got)
+            self.derived.add(equal, lambda identity=identity: identity)  # type: ignore[misc]
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Whether two events have the same content, whatever the order of their fields."""
+    return one == other or orjson.loads(one) == orjson.loads(other)
+
+
+async def check(consumer: AIOKafkaConsumer, client: Client, pins: Pins, seen: Seen) -> list[Difference]:
+    """Read every topic once, up to ``pins``: the log mirrors it, and the fold of `events` gives `derived`.
+
+    ``seen`` is told how many more records were read.
+    """
+    mirrors = {topic: Mirror(client, topic) for topic in dict.fromkeys(topic for topic, _ in pins)}
+    refold = Refold()
+
+    async def read(topic: str, partition: int, *also: Callable[[Sequence[Any]], None]) -> None:
+        async for run in records(consumer, TopicPartition(topic, partition), pins.get((topic, partition), 0)):
+            for take in (mirrors[topic].take, *also):
+                take(run)
+            seen(len(run))
+
+    def remember(run: Sequence[Any]) -> None:
+        refold.facts |= {(record.key or b"", record.value or b"") for record in run}
+
+    for topic, partition in pins:
+        if topic not in (EVENTS, DERIVED):
+            await read(topic, partition, *([remember] if topic == DEVICES else []))
+    for partition in sorted(partition for topic, partition in pins if topic == EVENTS):
+        refold.start(partition)
+        await read(DERIVED, partition, refold.note)
+        await read(EVENTS, partition, refold.take)
+        refold.finish()
+    return [*(mirror.tally.result for mirror in mirrors.values()), refold.derived.result, refold.devices.result]

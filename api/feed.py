@@ -97,19 +97,18 @@ class Feed:
         self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._first: OrderedDict[bytes, int] = OrderedDict()
         self._consumer: AIOKafkaConsumer | None = None
+        self._asker: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._readers = asyncio.Semaphore(READERS)
 
     async def __aenter__(self) -> "Feed":
         self._consumer = reader = consumer()
         await reader.start()
+        self._asker = asker = await self._open_asker()
         partitions = self._partitions(self._topic)
-        # The others are assigned and not read: so the reader knows where they end.
-        others = [each for topic in (EVENTS, REJECTED, DEVICES) for each in self._partitions(topic)]
-        reader.assign(partitions + others)
-        reader.pause(*others)
-        ends = await reader.end_offsets(partitions)
-        begins = await reader.beginning_offsets(partitions)
+        reader.assign(partitions)
+        ends = await asker.end_offsets(partitions)
+        begins = await asker.beginning_offsets(partitions)
         self.next = [max(begins[p], ends[p] - WARM) for p in partitions]
         for partition, offset in zip(partitions, self.next, strict=True):
             reader.seek(partition, offset)
@@ -124,8 +123,9 @@ class Feed:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        if self._consumer:
-            await self._consumer.stop()
+        for each in (self._consumer, self._asker):
+            if each:
+                await each.stop()
 
     @property
     def alive(self) -> bool:
@@ -138,8 +138,8 @@ class Feed:
 
     async def ends(self, topic: str) -> dict[int, int]:
         """Next offset to be written of every partition of ``topic`` (any but `audit`)."""
-        assert self._consumer is not None
-        found = await self._consumer.end_offsets(self._partitions(topic))
+        assert self._asker is not None
+        found = await self._asker.end_offsets(self._partitions(topic))
         return {partition.partition: found[partition] for partition in sorted(found)}
 
     async def position(self, text: str) -> list[int]:
@@ -213,6 +213,16 @@ class Feed:
                         behind.remove(partition)
                         reader.pause(partition)
         return steps, reached
+
+    async def _open_asker(self) -> AIOKafkaConsumer:
+        """A consumer that only asks where topics end: on the reader's connection every question waits for a fetch."""
+        asker = consumer()
+        await asker.start()
+        topics = {self._topic, EVENTS, DERIVED, REJECTED, DEVICES}
+        every = [partition for topic in sorted(topics) for partition in self._partitions(topic)]
+        asker.assign(every)
+        asker.pause(*every)
+        return asker
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         return [

@@ -71,10 +71,10 @@ async def _serve() -> None:
             tasks.append(group.create_task(session.keep()))
             tasks.append(group.create_task(_save(gate, file)))
             await _bridge(session, gate, waiting, stop)
-            session.close()
             histories.save(file, gate.clocks)
         for task in tasks:
             task.cancel()
+        await session.close()
 
 
 async def _bridge(session: Session, gate: Gate, waiting: Waiting, stop: asyncio.Event) -> None:

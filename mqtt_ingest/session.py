@@ -96,9 +96,17 @@ class Session:
         if sock is not None:
             sock.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
-        """Say goodbye; the session and its subscription stay at the broker."""
+    async def close(self) -> None:
+        """Send what is still to be sent and say goodbye; the session and its subscription stay at the broker."""
+        await self._written()
         self._client.disconnect()
+        await self._written()
+
+    async def _written(self) -> None:
+        for _ in range(100):
+            if not self._client.is_connected() or not self._client.want_write():
+                return
+            await asyncio.sleep(0.01)
 
     # ---- paho's callbacks, called by the event loop
 
@@ -123,7 +131,11 @@ class Session:
         self.arrived.set()
 
     def _on_disconnect(self, *arguments: object) -> None:
-        logger.warning("lost the MQTT broker: %s", arguments[3])
+        logger.log(
+            logging.INFO if str(arguments[3]) == "Normal disconnection" else logging.WARNING,
+            "left the MQTT broker: %s",
+            arguments[3],
+        )
         self._forget()
         self._lost.set()
 

@@ -75,7 +75,8 @@ class District:
 
     async def _measure(self, person: Person, *, crisis: bool = False) -> None:
         if person.persona == "bad-payload":
-            self.gateway.publish(person.institution, person.device, self.rng.choice(BAD))
+            for payload in BAD:
+                self.gateway.publish(person.institution, person.device, payload)
         self.sent += 1
         at = clock().now().astimezone(settings().zone)
         if person.persona == "wrong-clock":

@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from tests.replay.reading_back import Reader, data_file, replay
-from tests.stack import Stack
+from tests.stack import ROOT, Stack
 
 pytestmark = pytest.mark.stack
+EXAMPLES = ROOT / "examples"
 
 
 def events(path: Path, subject: str, institution: str, *told: tuple[str, str, dict[str, Any]]) -> Path:
@@ -148,3 +149,21 @@ def test_every_row_of_nhanes_is_accounted_for(stack: Stack) -> None:
             account["events"]["rejected"], "rejected messages",
         )  # fmt: skip
     print(account)
+
+
+def test_the_example_week_has_its_mean_in_the_api(stack: Stack) -> None:
+    """140.04/88.50 of 24: computed from the file by `test_replay_files`, printed in its page."""
+    files = [EXAMPLES / name for name in ("district.ndjson", "week.csv", "bundle.json")]
+    for account in replay(stack, *files, "--institution", "I01"):
+        assert account["rejected"] == 0
+    with Reader(stack, "I01") as reader:
+        reader.until(
+            lambda: reader.count("SELECT count() AS n FROM readings WHERE resident = 'R-1001'"), 28, "readings"
+        )
+        home = reader.get("/v1/residents/R-1001/blood-pressure")
+        assert (home["protocol"], home["mean"]["n"]) == ("week", 24)
+        assert (round(home["mean"]["systolic"], 2), round(home["mean"]["diastolic"], 2)) == (140.04, 88.50)
+        known = reader.get("/v1/residents/R-1002")
+        assert (known["sex"], known["birth_date"], [c["code"] for c in known["conditions"]]) == (
+            "male", "1951-02-20", ["I10"],
+        )  # fmt: skip

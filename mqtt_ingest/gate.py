@@ -24,7 +24,7 @@ from mqtt_ingest.formats import ALIASES, decode
 from mqtt_ingest.texts import explain
 from schemas.device import EVENTS as DEVICE
 from schemas.device import Fault
-from schemas.envelope import Event
+from schemas.envelope import Event, identity
 
 LARGEST = 256 * 1024  #: bytes of a payload
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -166,6 +166,8 @@ class Gate:
         if known and at.institution not in self.bindings.institutions(at.device):
             return refuse("wrong-institution", "institution", at.institution)
         holder = self._holder(at.device, slot, now, verdict)
+        if one.technical == "entered-in-error" and one.id and isinstance(holder, Binding):
+            return Answer(event=self._retracted(at, one.id, verdict, holder), **rest)
         if one.technical is not None:
             failed = (self._failed(at, one, id, verdict, holder),) if known and one.technical in FAULTS else ()
             return refuse(one.technical, *one.fault, one.detail, failed)
@@ -224,6 +226,12 @@ class Gate:
             id=id, source=at.source, type=f"mailiu.reading.{one.kind}-measured.v1", subject=holder.resident,
             time=_when(verdict.time), institution=holder.institution or at.institution, data=data,
         )  # fmt: skip
+
+    def _retracted(self, at: Address, id: str, verdict: Verdict, holder: Binding) -> Event:
+        """The sender takes back the reading that it sent with this id."""
+        data = {"reading": str(identity(at.source, id)), "reason": "entered-in-error"}
+        event = self._about(at, "retracted", f"retracted/{id}", data, verdict.time, holder)
+        return event.model_copy(update={"type": "mailiu.reading.retracted.v1"})
 
     def _failed(self, at: Address, one: Decoded, id: str, verdict: Verdict, holder: Binding | str | None) -> Event:
         data = {

@@ -158,4 +158,4 @@ def _instant(text: str) -> datetime:
 def _row(one: "Rejected") -> dict[str, Any]:
     kept = ("id", "received", "source", "reason", "field", "value", "message", "device", "institution", "kind")
     row = {name: one.value.get(name) for name in (*kept, "mqtt_topic")}
-    return row | {"resolved": one.resolved, "position": one.resolved_position or one.value.get("position")}
+    return row | {"resolved": one.resolved, "position": one.resolved_position}

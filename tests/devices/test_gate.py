@@ -210,6 +210,24 @@ def test_an_aggregate_is_no_reading() -> None:
     assert refused(one(gate(MINE), {"header": header, "body": body})) == "invalid"
 
 
+def test_an_observation_entered_in_error_takes_its_reading_back() -> None:
+    parts = [
+        {"code": {"coding": [{"code": code}]}, "valueQuantity": {"value": value, "code": "mm[Hg]"}}
+        for code, value in (("8480-6", 200), ("8462-4", 100))
+    ]
+    observation = {
+        "resourceType": "Observation", "id": "o1", "status": "final", "effectiveDateTime": "2026-03-01T08:00:00Z",
+        "code": {"coding": [{"code": "85354-9"}]}, "component": parts,
+    }  # fmt: skip
+    at = gate(MINE)
+    measured = one(at, observation).event
+    event = accepted(one(at, observation | {"status": "entered-in-error"}))
+    assert measured is not None
+    assert event["type"] == "mailiu.reading.retracted.v1"
+    assert event["subject"] == measured.subject == "R1"
+    assert event["data"] == {"reading": str(measured.identity), "reason": "entered-in-error"}
+
+
 # ---- clocks
 
 

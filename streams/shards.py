@@ -74,7 +74,7 @@ class Shard:
                     self.partition.commit(step)
                     self.moved = time.monotonic()
         except (OtherLog, sqlite3.DatabaseError) as error:
-            if not isinstance(error, sqlite3.OperationalError):
+            if isinstance(error, OtherLog) or type(error) is sqlite3.DatabaseError:  # another log, or a damaged file
                 self.partition.store.discard()
             fatal(f"partition {self.number}: {error}", error)
         except Exception as error:

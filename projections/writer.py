@@ -231,7 +231,7 @@ class Writer:
                     " (MAILIU_CLICKHOUSE_DATABASE), or restore Kafka."
                 )
             start = max(first[at], min(await self.consumer.committed(at) or 0, held))
-            places[at] = Place(start, await asyncio.to_thread(self.insist, self.knowntime, at, start) or 0)
+            places[at] = Place(start, await asyncio.to_thread(self.insist, self.before, at, start) or 0)
         # No await from here on: a record fetched between seek and the new places would be left out for good.
         for at, place in places.items():
             self.consumer.seek(at, place.next)
@@ -244,15 +244,20 @@ class Writer:
         query = "SELECT topic, partition, max(offset) + 1 FROM log GROUP BY topic, partition"
         return {(topic, partition): end for topic, partition, end in self.client.query(query).result_rows}
 
-    def knowntime(self, partition: TopicPartition, offset: int) -> int:
+    def before(self, partition: TopicPartition, offset: int) -> int:
         """The knowntime (ms) before ``offset``."""
         self.client = self.client or self.connect()
-        found = self.client.query(
-            "SELECT toUnixTimestamp64Milli(knowntime) FROM log WHERE topic = {t:String} AND partition = {p:UInt32}"
-            " AND offset < {o:UInt64} ORDER BY offset DESC LIMIT 1",
-            {"t": partition.topic, "p": partition.partition, "o": offset},
-        ).result_rows
-        return int(found[0][0]) if found else 0
+        return knowntime(self.client, partition, offset)
+
+
+def knowntime(client: Client, partition: TopicPartition, offset: int) -> int:
+    """The knowntime (ms since 1970) that `log` holds before ``offset``; 0 at the beginning."""
+    found = client.query(
+        "SELECT toUnixTimestamp64Milli(knowntime) FROM log WHERE topic = {t:String} AND partition = {p:UInt32}"
+        " AND offset < {o:UInt64} ORDER BY offset DESC LIMIT 1",
+        {"t": partition.topic, "p": partition.partition, "o": offset},
+    ).result_rows
+    return int(found[0][0]) if found else 0
 
 
 class Assignment(ConsumerRebalanceListener):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import orjson
+from aiokafka import TopicPartition
 from clickhouse_connect.datatypes.registry import get_from_name
 from clickhouse_connect.driver import Client
 
@@ -17,7 +18,7 @@ from infra.settings import settings
 from projections import migrate
 from projections.fill import follow
 from projections.mirror import COLUMNS, Batch
-from projections.writer import SETTINGS
+from projections.writer import SETTINGS, knowntime
 from schemas.envelope import identity, milliseconds
 from schemas.topics import EVENTS
 
@@ -57,7 +58,6 @@ class Database:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.next: dict[tuple[str, int], int] = defaultdict(int)
-        self.known: dict[tuple[str, int], int] = defaultdict(int)
 
     @classmethod
     @contextmanager
@@ -105,8 +105,8 @@ class Database:
 
     def insert(self, records: list[Record]) -> None:
         """Insert records of one partition as the writer does."""
-        batch, at = Batch(), (records[0].topic, records[0].partition)
-        self.known[at] = batch.add(records, self.known[at] if records[0].offset else 0)
+        batch, first = Batch(), records[0]
+        batch.add(records, knowntime(self.client, TopicPartition(first.topic, first.partition), first.offset))
         self.client.insert(
             "log", list(batch.columns.values()), column_names=list(COLUMNS), column_oriented=True, settings=SETTINGS,
             column_types=[get_from_name(type) for type in COLUMNS.values()],

@@ -27,16 +27,19 @@ def replay(
 
     from rich.console import Console
 
-    from infra.replay.command import replay_files, show
+    from infra.replay.command import Unreachable, replay_files, show
     from infra.replay.mapping import Target, UnknownFormat
     from infra.settings import settings
 
     try:
         zone = ZoneInfo(timezone) if timezone else settings().zone
-        target = Target(zone=zone, institution=institution, resident=resident)
-        accounts = asyncio.run(replay_files(files, target, mapping, dry_run, Console(stderr=True)))
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Refusal(f"no time zone {timezone!r}") from error
-    except (UnknownFormat, OSError) as error:
+        raise Refusal(f"no time zone {timezone!r}; one is Asia/Shanghai") from error
+    target = Target(zone=zone, institution=institution, resident=resident)
+    try:
+        accounts = asyncio.run(replay_files(files, target, mapping, dry_run, Console(stderr=True)))
+    except (UnknownFormat, Unreachable) as error:
         raise Refusal(str(error)) from error
+    except OSError as error:
+        raise Refusal(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
     show(accounts, json, dry_run)

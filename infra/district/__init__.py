@@ -107,7 +107,8 @@ class District:
 async def publish(stop: asyncio.Event, console: Console | None = None) -> None:
     """Found the district if this home has none, and let it publish until ``stop`` is set."""
     district = District()
-    with Progress(console=console or Console(stderr=True), transient=True) as progress:
+    console = console or Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("registering a district", total=None)
         await district.found(partial(progress.advance, task))
         progress.update(task, description="everybody measures", completed=0, total=len(district.people))

@@ -1,5 +1,6 @@
 """Around the replay: the files in order, a progress bar on standard error, the table of accounts."""
 
+import logging
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from infra.clients import admin
-from infra.log import Log
+from infra.log import ClockOff, Log
 from infra.replay.account import Account
 from infra.replay.formats import open_source
 from infra.replay.ledger import Ledger
@@ -19,16 +20,21 @@ from infra.replay.run import Replay
 from infra.settings import settings
 
 
+class Unreachable(Exception):
+    """Kafka does not answer, went away, or lives at another time; the text says what to do."""
+
+
 async def replay_files(
     files: list[Path], target: Target, mapping: Path | None, dry_run: bool, console: Console
 ) -> list[Account]:
     """Replay ``files`` one after the other; all of them are looked at before the first is begun.
 
-    Raises `UnknownFormat` for a file that nothing fits, ``OSError`` where a file or Kafka cannot be reached.
+    Raises `UnknownFormat` for a file that nothing fits, ``OSError`` for one that cannot be read, and `Unreachable`.
     """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say comes as an exception
     sources = [open_source(path, target, mapping) for path in files]
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
 
         async def each(ledger: Ledger, log: Log | None) -> list[Account]:
             accounts = []
@@ -41,9 +47,15 @@ async def replay_files(
         if dry_run:
             with Ledger(None) as ledger:
                 return await each(ledger, None)
-        with Ledger(settings().home / "replay" / f"{await _cluster()}.db") as ledger:
-            async with Log() as log:
-                return await each(ledger, log)
+        try:
+            with Ledger(settings().home / "replay" / f"{await _cluster()}.db") as ledger:
+                async with Log() as log:
+                    return await each(ledger, log)
+        except ClockOff as error:
+            raise Unreachable(str(error)) from error
+        except KafkaError as error:
+            where = settings().kafka
+            raise Unreachable(f"Kafka does not answer at {where} ({error}): `mailiu up`, and run this again") from error
 
 
 async def _cluster() -> str:
@@ -52,8 +64,6 @@ async def _cluster() -> str:
     try:
         await client.start()
         return str((await client.describe_cluster())["cluster_id"])
-    except KafkaError as error:
-        raise OSError(f"Kafka does not answer at {settings().kafka}: run `mailiu up` ({error})") from error
     finally:
         await client.close()
 

@@ -341,3 +341,17 @@ def test_content_tells_what_an_event_says_and_not_how_it_came() -> None:
     event = {"id": "1", "source": "s", "data": {"a": 1, "b": 2}}
     assert content(event) == content({"data": {"b": 2, "a": 1}, "source": "s", "id": "1", "origin": "import"})
     assert content(event) != content(event | {"data": {"a": 1, "b": 3}})
+
+
+def test_the_mapping_on_the_page_works(tmp_path: Path) -> None:
+    page = (EXAMPLES.parent / "docs" / "replay.md").read_text()
+    own = write(tmp_path / "page.toml", page.split("```toml\n")[1].split("```")[0])
+    lines = [
+        "number,card,day,mgdl,when,kind",
+        "1,C1,2026-03-02,126,F,glu",
+        "2,C1,2026-03-02,-,,glu",
+        "3,C1,2026-03-02,171,,height",
+    ]
+    account = account_of(write(tmp_path / "a.csv", "\n".join(lines)), own=own)
+    assert (account.accepted, account.unmapped) == (1, 2)
+    assert account.unmapped_by_reason["no event type for height"] == 1

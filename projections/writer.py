@@ -79,13 +79,11 @@ class Writer:
 
     async def run(self) -> None:
         """Mirror until `stop`."""
-        await asyncio.to_thread(self.insist, migrate.apply)
-        if self.stopping.is_set():
-            return
-        self.consumer.subscribe(TOPICS, listener=Assignment(self))
-        await self.consumer.start()
-        ready("writer")
         try:
+            await asyncio.to_thread(self.insist, migrate.apply)
+            self.consumer.subscribe(TOPICS, listener=Assignment(self))
+            await self.consumer.start()
+            ready("writer")
             while not self.stopping.is_set():
                 await self.step()
                 if self.failure:

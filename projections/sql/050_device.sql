@@ -105,11 +105,13 @@ CREATE TABLE device_events_v1
     topic         LowCardinality(String) COMMENT 'Kafka topic of the event',
     partition     UInt32 COMMENT 'its partition',
     offset        UInt64 COMMENT 'its offset',
-    version       UInt64 MATERIALIZED bitNot(offset) COMMENT 'the highest version wins: the lowest offset'
+    version       UInt64 MATERIALIZED bitNot(bitShiftLeft(offset, 10) + partition)
+                  COMMENT 'the highest version wins: the lowest offset, then the lowest partition, as subjects may differ'
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (device, id);
 
+-- Models are registered in every partition; partition 0 is read.
 CREATE MATERIALIZED VIEW device_events_v1_mv TO device_events_v1 AS
 WITH
     JSONExtract(coalesce(upcast, log.value), 'Tuple(
@@ -165,7 +167,7 @@ WHERE topic IN ('events', 'derived') AND log.time IS NOT NULL AND type IN (
     'mailiu.device.unbound.v1', 'mailiu.device.status-reported.v1', 'mailiu.device.measurement-failed.v1',
     'mailiu.device.person-unknown.v1', 'mailiu.device.command-sent.v1', 'mailiu.device.command-expired.v1',
     'mailiu.device.command-requested.v1'
-);
+) AND (partition = 0 OR type != 'mailiu.device.model-registered.v1');
 
 CREATE OR REPLACE VIEW device_events AS
 SELECT * EXCEPT missing FROM device_events_v1 FINAL WHERE missing = '';

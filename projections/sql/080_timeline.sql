@@ -1,4 +1,5 @@
--- What happened to a resident, beside readings: every other input event whole, for the timeline.
+-- What happened to a resident, beside readings: every other input event whole, for the timeline. What concerns many
+-- residents (organization, rules, device models) is not here.
 
 CREATE TABLE timeline_v1
 (
@@ -46,7 +47,8 @@ SELECT
     offset
 FROM log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type LIKE 'mailiu.%' AND type NOT LIKE 'mailiu.reading.%-measured.v%'
-    AND type NOT LIKE 'mailiu.organization.%' AND type NOT LIKE 'mailiu.rule.%' AND type NOT LIKE 'mailiu.clock.%';
+    AND type NOT LIKE 'mailiu.organization.%' AND type NOT LIKE 'mailiu.rule.%' AND type NOT LIKE 'mailiu.clock.%'
+    AND type NOT LIKE 'mailiu.device.model-registered.%';
 
 CREATE OR REPLACE VIEW timeline AS
 SELECT * FROM timeline_v1 FINAL;

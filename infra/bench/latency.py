@@ -9,10 +9,12 @@ from typing import Any
 
 import httpx
 import orjson
+import psutil
 
 from infra.gateway import Gateway
 from infra.log import Log
 from infra.settings import settings
+from infra.stack.supervisor import read_status
 from schemas.envelope import Event
 
 needs = ("kafka", "clickhouse", "mosquitto", "writer", "worker", "bridge", "sender", "api")
@@ -25,13 +27,25 @@ INSTITUTION = "BENCH"
 
 def run(progress: Callable[[str], None]) -> list[dict[str, Any]]:
     """p50 and p95 in ms of publish → alert on SSE and publish → statistic, with the number of samples."""
+    used = _processor_seconds()
     alert, statistic = asyncio.run(_measure(progress))
+    shares = {part: (seconds - used[part]) / SECONDS for part, seconds in _processor_seconds().items()}
     return [
         _row("publish → alert on SSE, p50", statistics.median(alert), None, len(alert)),
         _row("publish → alert on SSE, p95", _p95(alert), "≤ 500 ms", len(alert)),
         _row("publish → statistic, p50", statistics.median(statistic), None, len(statistic)),
         _row("publish → statistic, p95", _p95(statistic), "≤ 3,000 ms", len(statistic)),
+        *(
+            {"bench": "latency", "measured": f"cores used by {part}", "value": share, "unit": "", "reference": None}
+            for part, share in shares.items()
+        ),
     ]
+
+
+def _processor_seconds() -> dict[str, float]:
+    """Processor time that each part has used so far."""
+    times = {state.part: psutil.Process(state.pid).cpu_times() for state in read_status()}
+    return {part: spent.user + spent.system for part, spent in times.items()}
 
 
 def _row(measured: str, value: float, reach: str | None, samples: int) -> dict[str, Any]:

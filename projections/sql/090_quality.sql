@@ -88,7 +88,8 @@ UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_progra
 UNION ALL SELECT topic, partition, offset, id, '' AS key, missing FROM rejected_messages_v1 FINAL WHERE missing != '';
 
 -- One event identity with two contents in one partition: the lowest offset holds, the others are kept in the log only.
-CREATE OR REPLACE VIEW conflicts AS
+CREATE OR REPLACE VIEW conflicts
+DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT
     identity AS id, any(l.key) AS resident, any(l.type) AS type, min(l.offset) AS kept_offset, max(l.offset) AS latest_offset,
     uniqExact(cityHash64(l.key, l.type, JSONExtractRaw(l.value, 'time'), JSONExtractRaw(l.value, 'data'))) AS contents,
@@ -109,7 +110,8 @@ ALTER TABLE conflicts
     COMMENT COLUMN contents 'different contents seen';
 
 -- Days are local. accepted counts events kept once; rejected counts refusals, by reason.
-CREATE OR REPLACE VIEW ingest_quality AS
+CREATE OR REPLACE VIEW ingest_quality
+DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT
     toDate32(toTimeZone(recordedtime, '$timezone')) AS day, institution, event_source AS source, kind,
     count() AS accepted, toUInt64(0) AS rejected, '' AS reason

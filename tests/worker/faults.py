@@ -76,7 +76,7 @@ class Worker:
             return self.process.wait()
 
 
-def readings(start: int, count: int, residents: int = 300) -> Iterator[Event]:
+def readings(start: int, count: int, residents: int = 1000) -> Iterator[Event]:
     """Blood pressures of many people, every fortieth one a crisis; and who wears which device."""
     chance = random.Random(start)
     if start == 0:
@@ -171,10 +171,12 @@ async def kept(*workers: Worker) -> AsyncIterator[None]:
 
 
 async def until_folded(stack: Stack, ends: dict[int, int]) -> None:
-    """Wait until every store is past ``ends``; fail when it takes too long."""
-    deadline = time.monotonic() + WAIT
-    while any(folded(stack).get(n, 0) < end for n, end in ends.items()):
-        assert time.monotonic() < deadline, f"stalled at {folded(stack)} of {ends}"
+    """Wait until every store is past ``ends``; fail when nothing moves any more."""
+    before, moved = folded(stack), time.monotonic()
+    while any((now := folded(stack)).get(n, 0) < end for n, end in ends.items()):
+        if now != before:
+            before, moved = now, time.monotonic()
+        assert time.monotonic() - moved < WAIT, f"stalled at {now} of {ends}"
         await asyncio.sleep(0.2)
 
 

@@ -36,7 +36,7 @@ async def test_a_worker_killed_again_and_again(broker: Stack) -> None:
     count, rate = (300_000, 3000) if LONG else (30_000, 2000)
     worker, kills, chance = Worker(broker, "w1"), 0, random.Random(1)
     async with kept(worker):
-        feeding = asyncio.create_task(feed(readings(0, count), rate))
+        feeding = asyncio.create_task(feed(readings(0, count, count // 50), rate))
         poisoned = await poison(POISON)
         while not feeding.done():
             await moved(broker)

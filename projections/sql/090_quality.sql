@@ -54,6 +54,28 @@ WHERE topic = 'rejected' AND log.value != '';
 CREATE OR REPLACE VIEW rejected_messages AS
 SELECT * EXCEPT missing REPLACE (assumeNotNull(received) AS received) FROM rejected_messages_v1 FINAL WHERE missing = '';
 
+-- Refusals without what was sent: to be counted by everybody.
+CREATE TABLE refusals_v1
+(
+    id           UUID COMMENT 'identity of the refusal',
+    source       String COMMENT 'where it came from: mqtt/institution/device, rest/client …',
+    received     DateTime64(3, 'UTC') COMMENT 'when it came',
+    reason       LowCardinality(String) COMMENT 'why it was refused',
+    institution  LowCardinality(String) COMMENT 'institution, where known',
+    kind         LowCardinality(String) COMMENT 'kind of reading, where known',
+    topic        LowCardinality(String) COMMENT 'Kafka topic of the refusal',
+    partition    UInt32 COMMENT 'its partition',
+    offset       UInt64 COMMENT 'its offset',
+    version      UInt64 MATERIALIZED bitNot(offset) COMMENT 'the highest version wins: the lowest offset'
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (id);
+
+CREATE MATERIALIZED VIEW refusals_v1_mv TO refusals_v1 AS
+SELECT id, source, assumeNotNull(r.received) AS received, reason, institution, kind, topic, partition, offset
+FROM rejected_messages_v1 AS r
+WHERE missing = '';
+
 -- Records that no view can place: no JSON, or no readable time.
 CREATE TABLE unreadable_v1
 (
@@ -127,7 +149,7 @@ UNION ALL
 SELECT
     toDate32(toTimeZone(received, '$timezone')) AS day, institution, source, kind,
     toUInt64(0) AS accepted, count() AS rejected, reason
-FROM rejected_messages
+FROM refusals_v1 FINAL
 GROUP BY day, institution, source, kind, reason;
 
 ALTER TABLE ingest_quality

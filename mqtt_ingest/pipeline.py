@@ -37,6 +37,9 @@ class Publisher(Protocol):
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish with quality of service 1."""
 
+    async def room(self) -> None:
+        """Wait until more may be published."""
+
 
 class Placed:
     """An event handed to Kafka: its futures, and its position once they are done."""
@@ -102,7 +105,7 @@ class Pipeline:
                 for future in entry.writes:
                     await future
                 for answer, placed in entry.answers:
-                    self._receipt(entry.at, answer, None if placed is None else await placed.settled())
+                    await self._receipt(entry.at, answer, None if placed is None else await placed.settled())
                 for refused, changes in entry.waiting:
                     self.waiting.add(entry.at.device, refused, changes)
                 session.acknowledge(entry.message)
@@ -135,7 +138,7 @@ class Pipeline:
                 answer = replace(answer, id=id, event=answer.event.model_copy(update={"id": id}))
             assert answer.event is not None
             positions.append(await (await self._place(answer.event, answer.content, now)).settled())
-            self._receipt(at, answer, positions[-1])
+            await self._receipt(at, answer, positions[-1])
         if len(positions) < len(answers):
             return None
         position = ",".join(positions)
@@ -188,7 +191,8 @@ class Pipeline:
         future: asyncio.Future[Any] = await self.log.producer.send(REJECTED, value, source.encode())
         return future
 
-    def _receipt(self, at: Address, answer: Answer, position: str | None) -> None:
+    async def _receipt(self, at: Address, answer: Answer, position: str | None) -> None:
+        await self.publisher.room()
         self.publisher.publish(_down(at, "receipt"), receipt(answer, position))
 
 

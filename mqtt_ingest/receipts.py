@@ -51,6 +51,9 @@ class Publishing:
         if self._open:
             self._last = self._client.publish(topic, payload, qos=1)
 
+    async def room(self) -> None:
+        """There always is: paho queues what the broker has not taken."""
+
     def __exit__(self, *_: object) -> None:
         if self._open:
             if self._last is not None:

@@ -45,10 +45,13 @@ class Session:
         self.arrived = asyncio.Event()
         self.subscribed = asyncio.Event()
         self._lost = asyncio.Event()
+        self._unanswered, self._most = 0, IN_FLIGHT
+        self._room = asyncio.Event()
         self._writing = False
         self._loop = asyncio.get_running_loop()
         self._client = mqtt(client_id, manual_ack=True)
-        self._client.max_inflight_messages_set(IN_FLIGHT)
+        self._client.max_inflight_messages_set(0)  # paho would look through all of them at each acknowledgement
+        self._client.on_publish = self._on_publish
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
@@ -82,7 +85,14 @@ class Session:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Hand a message of quality of service 1 to the session; it survives a reconnection, not a crash."""
+        self._unanswered += 1
         self._client.publish(topic, payload, qos=1)
+
+    async def room(self) -> None:
+        """Wait until the broker has taken enough of what was published to be handed more."""
+        while self._unanswered >= self._most:
+            self._room.clear()
+            await self._room.wait()
 
     def acknowledge(self, message: Message) -> None:
         """Tell the broker that ``message`` is safe; does nothing if its connection is gone: it will come again."""
@@ -110,10 +120,13 @@ class Session:
 
     # ---- paho's callbacks, called by the event loop
 
-    def _on_connect(self, client: paho.Client, _u: object, flags: paho.ConnectFlags, code: object, _p: object) -> None:
+    def _on_connect(
+        self, client: paho.Client, _u: object, flags: paho.ConnectFlags, code: object, properties: object
+    ) -> None:
         if str(code) != "Success":
             logger.error("the MQTT broker refuses the bridge: %s", code)
             return
+        self._most = min(IN_FLIGHT, getattr(properties, "ReceiveMaximum", IN_FLIGHT))
         logger.info("connected to the MQTT broker, session %s", "resumed" if flags.session_present else "made")
         if flags.session_present:
             client.unsubscribe(self.without)  # of an earlier run with another number of bridges
@@ -125,6 +138,11 @@ class Session:
             logger.error("the MQTT broker refuses the subscription: %s", codes)
         else:
             self.subscribed.set()
+
+    def _on_publish(self, *_: object) -> None:
+        self._unanswered -= 1
+        if not self._room.is_set():
+            self._room.set()
 
     def _on_message(self, _c: object, _u: object, message: paho.MQTTMessage) -> None:
         self.messages.append(Message(self.generation, message.mid, message.qos, message.topic, bytes(message.payload)))

@@ -63,7 +63,7 @@ class Session:
 
     async def keep(self) -> None:
         """Connect, and connect again whenever the connection is lost, until cancelled."""
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = NEVER
         properties.ReceiveMaximum = IN_FLIGHT
         wait = 0.1

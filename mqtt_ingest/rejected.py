@@ -38,7 +38,7 @@ def records(at: Address, answer: Answer, received: datetime) -> Iterator[bytes]:
     """The value of the record (or records, where the bytes are many) for one refusal."""
     refusal = answer.refusal
     assert refusal is not None
-    id = str(identity(at.source, f"rejected/{answer.id}"))
+    id = str(identity(at.source, f"rejected/{answer.id}/{answer.content.hex()}"))
     chunks = [answer.raw[start : start + CHUNK] for start in range(0, len(answer.raw), CHUNK)] or [b""]
     value: dict[str, Any] = {
         "id": id,

@@ -44,6 +44,7 @@ def list_(
         cells = (row[name] for name in ("received", "source", "reason", "field", "value", "position", "id"))
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
     console = Console()
+    console.width = console.width if console.is_terminal else max(console.width, 180)
     console.print(table)
     console.print(f"{len(rows):,} refused", highlight=False)
 

@@ -74,10 +74,15 @@ class Watch:
                 fatal(f"partition {number} stands at {shard.partition.next} of {self.end(number)}")
 
 
-def run() -> None:
-    """Run the worker until SIGTERM."""
+def collect_rarely() -> None:
+    """Tune the collector for many short-lived dicts without cycles."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def run() -> None:
+    """Run the worker until SIGTERM."""
+    collect_rarely()
     shards = Shards(settings().home / "store", producer, lambda: ready("worker"))
     app = make_app(shards)
     watch = Watch(app, shards)

@@ -68,7 +68,9 @@ def quix(ends: dict[int, int], changelog: bool = True) -> None:
     from streams.event import read
     from streams.fold import fold, learn, new_facts
     from streams.partition import FACTS
+    from streams.worker import collect_rarely
 
+    collect_rarely()
     app = Application(
         settings().kafka, consumer_group=f"quix-{uuid.uuid4()}", auto_offset_reset="earliest", loglevel="ERROR",
         state_dir=settings().home, use_changelog_topics=changelog, producer_extra_config={"linger.ms": 2},

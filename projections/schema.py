@@ -103,10 +103,14 @@ class Projection:
         )
 
 
-@cache
 def declared() -> list[Projection]:
-    """Every projection, in the order in which it is to be made."""
-    return [read(file) for file in sorted(FOLDER.glob("[0-9]*.sql"))]
+    """Every projection, in the order in which it is to be made, with the local days of `settings().timezone`."""
+    return _declared(settings().timezone)
+
+
+@cache
+def _declared(timezone: str) -> list[Projection]:
+    return [read(file, timezone) for file in sorted(FOLDER.glob("[0-9]*.sql"))]
 
 
 def projection(name: str) -> Projection:
@@ -117,9 +121,9 @@ def projection(name: str) -> Projection:
     raise LookupError(f"no projection {name!r}; there are {', '.join(p.name for p in declared())}")
 
 
-def read(file: Path) -> Projection:
+def read(file: Path, timezone: str) -> Projection:
     """The projection declared in ``file``."""
-    text = re.sub(r"^\s*--.*$\n?", "", file.read_text(), flags=re.M).replace("$timezone", settings().timezone)
+    text = re.sub(r"^\s*--.*$\n?", "", file.read_text(), flags=re.M).replace("$timezone", timezone)
     statements: list[Statement] = []
     comments: dict[tuple[str, str], str] = {}
     for part in re.split(r";\s*$", text, flags=re.M):

@@ -129,14 +129,16 @@ FROM (
             assigned, arrayMap(i -> if(i < length(assigned), i + 1, 0), arrayEnumerate(assigned))) AS effective,
         arrayFilter((a, i) -> i = 1 OR tupleElement(a, 3) != tupleElement(effective[i - 1], 3),
             effective, arrayEnumerate(effective)) AS changes,
-        arrayJoin(arrayMap((a, i) -> (
+        arrayMap((a, i) -> (
             tupleElement(a, 3),
             tupleElement(a, 1),
-            if(i < length(changes), least(toNullable(tupleElement(changes[i + 1], 1)), ifNull(died, tupleElement(changes[i + 1], 1))), died)
-        ), changes, arrayEnumerate(changes))) AS interval
+            if(i < length(changes),
+               least(toNullable(tupleElement(changes[i + 1], 1)), ifNull(died, tupleElement(changes[i + 1], 1))), died)
+        ), changes, arrayEnumerate(changes)) AS intervals
     FROM resident_events AS e
     GROUP BY resident
 )
+ARRAY JOIN intervals AS interval
 WHERE to_time IS NULL OR from_time < to_time;
 
 ALTER TABLE resident_institutions

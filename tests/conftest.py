@@ -14,14 +14,18 @@ STACK = Stack(Path(tempfile.mkdtemp(prefix="mailiu-test-")))
 os.environ.update(STACK.environment)
 
 
-@pytest.fixture(scope="session")
-def _own_stack() -> Iterator[Stack]:
-    yield STACK
-    STACK.down()
+def pytest_unconfigure() -> None:
+    """Remove the stack's home; `MAILIU_TEST_KEEP=1` keeps it, with its logs."""
     if os.environ.get("MAILIU_TEST_KEEP"):
         print(f"kept {STACK.home}")
     else:
         shutil.rmtree(STACK.home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _own_stack() -> Iterator[Stack]:
+    yield STACK
+    STACK.down()
 
 
 @pytest.fixture(scope="session")

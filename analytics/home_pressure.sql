@@ -9,6 +9,11 @@ WITH
         FROM readings AS r
         WHERE r.resident = {resident:String} AND r.kind = 'blood-pressure' AND r.place = 'home'
             AND r.source = 'measured' AND r.clock != 'untrusted' AND NOT has(r.flags, 'unknown-user') AND NOT r.retracted
+            -- a model that is known to be unvalidated, or worn on the wrist, enters no mean
+            AND ifNull(r.device, '') NOT IN (
+                SELECT e.device FROM device_events AS e
+                WHERE e.subject = {resident:String} AND e.event = 'bound' AND ifNull(e.model, '') IN (
+                    SELECT m.model FROM device_models AS m WHERE m.validated = false OR m.site = 'wrist'))
             AND r.time >= {from:DateTime64(3, 'UTC')} AND r.time < {until:DateTime64(3, 'UTC')}
         ORDER BY time, id
     ),

@@ -87,6 +87,7 @@ CREATE TABLE device_events_v1
     nmpa_number   Nullable(String) COMMENT 'model: registration number of the medical products administration',
     udi           Nullable(String) COMMENT 'model: unique device identifier',
     validated     Nullable(Bool) COMMENT 'model: clinically validated',
+    site          LowCardinality(Nullable(String)) COMMENT 'model: where it is worn: upper-arm, wrist, finger or other',
     kind          LowCardinality(Nullable(String)) COMMENT 'kind of reading concerned',
     user_slot     Nullable(UInt8) COMMENT 'user of a shared device',
     battery       Nullable(Float64) COMMENT 'status: battery, %',
@@ -118,7 +119,7 @@ WITH
         institution Nullable(String),
         data Tuple(
             device Nullable(String), model Nullable(String), maker Nullable(String), nmpa_number Nullable(String),
-            udi Nullable(String), validated Nullable(Bool), kind Nullable(String), user_slot Nullable(UInt8),
+            udi Nullable(String), validated Nullable(Bool), site Nullable(String), kind Nullable(String), user_slot Nullable(UInt8),
             battery Nullable(Float64), signal Nullable(Float64), firmware Nullable(String), reason Nullable(String),
             field Nullable(String), value Nullable(String), systolic Nullable(Float64), diastolic Nullable(Float64),
             command Nullable(String), expires Nullable(String), alert Nullable(String)))'
@@ -138,6 +139,7 @@ SELECT
     tupleElement(data, 'nmpa_number') AS nmpa_number,
     tupleElement(data, 'udi') AS udi,
     tupleElement(data, 'validated') AS validated,
+    tupleElement(data, 'site') AS site,
     if(event IN ('registered', 'measurement-failed'), ifNull(tupleElement(data, 'kind'), 'blood-pressure'),
         tupleElement(data, 'kind')) AS kind,
     tupleElement(data, 'user_slot') AS user_slot,
@@ -199,17 +201,18 @@ ALTER TABLE devices
 CREATE OR REPLACE VIEW device_models AS
 SELECT
     assumeNotNull(e.model) AS model,
-    argMax(tuple(e.maker, e.nmpa_number, e.udi, e.validated), (e.time, e.offset)) AS registration,
+    argMax(tuple(e.maker, e.nmpa_number, e.udi, e.validated, e.site), (e.time, e.offset)) AS registration,
     tupleElement(registration, 1) AS maker,
     tupleElement(registration, 2) AS nmpa_number,
     tupleElement(registration, 3) AS udi,
-    tupleElement(registration, 4) AS validated
+    tupleElement(registration, 4) AS validated,
+    tupleElement(registration, 5) AS site
 FROM device_events AS e
 WHERE e.event = 'model-registered'
 GROUP BY model;
 
 ALTER TABLE device_models
-    COMMENT COLUMN registration 'the latest registration as one tuple: maker, nmpa_number, udi, validated';
+    COMMENT COLUMN registration 'the latest registration as one tuple: maker, nmpa_number, udi, validated, site';
 
 CREATE OR REPLACE VIEW unparsed_device AS
 SELECT topic, partition, offset, toUUID('00000000-0000-0000-0000-000000000000') AS id, key, missing

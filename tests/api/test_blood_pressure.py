@@ -148,6 +148,28 @@ async def test_only_home_values_measured_at_a_known_time_and_not_retracted_count
     assert (found.whole.systolic.sd, found.whole.systolic.arv) == (None, None)
 
 
+async def test_a_model_known_to_be_unvalidated_or_worn_on_the_wrist_enters_no_mean(tables: Scratch) -> None:
+    models: dict[str, dict[str, Any]] = {
+        "Arm-1": {"validated": True},
+        "Arm-2": {"validated": False},
+        "Wrist-1": {"site": "wrist"},
+        "Unknown": {},
+    }
+    at, events = "2026-01-01T00:00:00Z", []
+    for number, (model, about) in enumerate(models.items()):
+        made = {"model": model, "maker": "M", "kinds": ["blood-pressure"], **about}
+        device = f"D{number}"
+        events += [
+            event("mailiu.device.model-registered.v1", f"device:{model}", at, made),
+            event("mailiu.device.bound.v1", "R1", at, {"device": device, "model": model}),
+            reading("R1", f"2026-01-02T00:0{number}:00Z", 120 + number, 80, device=device),
+        ]
+    mirror(tables.client, [*events, reading("R1", "2026-01-02T00:09:00Z", 130, 80, device="D9")])
+    found = await tables.summary("R1")
+    assert (found.whole.n, found.whole.systolic.min, found.whole.systolic.max) == (3, 120, 130)
+    assert found.mean.systolic == pytest.approx((120 + 123 + 130) / 3)
+
+
 async def test_a_personal_target_is_the_limit_of_the_range(tables: Scratch) -> None:
     target = {"systolic": 145, "diastolic": 90, "reason": "frail", "review": "2026-06-01"}
     mirror(

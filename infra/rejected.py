@@ -2,20 +2,27 @@
 
 import base64
 import hashlib
+import secrets
 from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from cryptography.fernet import Fernet
 
 from infra.clock import clock
-from infra.settings import settings
+from infra.settings import settings, write_once
 from schemas.envelope import rfc3339
 
 
 @cache
+def _of_home(home: Path) -> Fernet:
+    secret = write_once(home / "secrets" / "rejected", secrets.token_urlsafe(32))
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()))
+
+
 def _fernet() -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(settings().secret("rejected").encode()).digest()))
+    return _of_home(settings().home)
 
 
 def record(

@@ -111,11 +111,12 @@ def test_readings_of_an_unbound_device_wait_until_it_is_bound(devices: Devices, 
     readings = [BP | {"id": f"u{n}", "time": now()} for n in range(5)] + [BP | {"id": "crisis", "systolic": 200}]
     for reading in readings:
         devices.publish(device, reading)
-    receipts = [body for _, body in devices.answers(len(readings))]
+    ids = {str(reading["id"]) for reading in readings}
+    receipts = devices.answers_to(ids)
     reason = "unbound-device" if known else "unknown-device"
     assert {(r["status"], r["reason"], r["field"]) for r in receipts} == {("rejected", reason, "device")}
     tell(registered(device), bound(device, resident))
-    receipts = [body for _, body in devices.answers(len(readings))]
+    receipts = devices.answers_to(ids)
     assert [(r["id"], r["status"]) for r in receipts] == [(r["id"], "accepted") for r in readings]
     found = events([source])
     assert [e["id"] for e in found if e["subject"] == resident and "reading" in e["type"]] == [

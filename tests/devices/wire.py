@@ -73,7 +73,7 @@ def bound(device: str, resident: str, start: int = 0, slot: int | None = None) -
 
 
 class Devices:
-    """Devices behind one MQTT connection, and every receipt that they were sent."""
+    """Devices behind one MQTT connection, and every receipt (and time) that they were sent; commands are not kept."""
 
     def __init__(self) -> None:
         self.receipts: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
@@ -95,7 +95,8 @@ class Devices:
         self.client.loop_stop()
 
     def _on_message(self, _c: object, _u: object, message: paho.MQTTMessage) -> None:
-        self.receipts.put((message.topic, orjson.loads(message.payload)))
+        if not message.topic.endswith("/command"):
+            self.receipts.put((message.topic, orjson.loads(message.payload)))
 
     def publish(
         self, device: str, payload: bytes | dict[str, Any], kind: str = "json", institution: str = "I01"
@@ -114,6 +115,16 @@ class Devices:
                 raise AssertionError(f"{len(found)} of {count} receipts within {seconds:.0f} s") from None
             found.append((topic.split("/", 2)[2].replace("/down/", "/"), body))
         return found
+
+    def answers_to(self, ids: set[str], seconds: float = 90) -> list[dict[str, Any]]:
+        """One receipt for each of ``ids``; others (of what waited until a device was known) are passed over."""
+        found: dict[str, dict[str, Any]] = {}
+        deadline = time.monotonic() + seconds
+        while found.keys() < ids:
+            ((_, body),) = self.answers(1, deadline - time.monotonic())
+            if body.get("id") in ids:
+                found.setdefault(body["id"], body)
+        return list(found.values())
 
     def ask(self, device: str, payload: bytes | dict[str, Any], kind: str = "json", institution: str = "I01") -> Any:
         """Publish one message and return its one receipt."""

@@ -21,7 +21,8 @@ def _of_home(home: Path) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()))
 
 
-def _fernet() -> Fernet:
+def fernet() -> Fernet:
+    """The cipher of refused bytes in this home."""
     return _of_home(settings().home)
 
 
@@ -37,10 +38,10 @@ def record(
         raise TypeError(f"a rejected record has no {sorted(unknown)[0]!r}")
     return {
         "id": str(id), "source": source, "received": rfc3339(clock().now()), "reason": reason, "field": field,
-        "value": value[:200], "message": message, **nowhere, **where, "raw": _fernet().encrypt(raw).decode(),
+        "value": value[:200], "message": message, **nowhere, **where, "raw": fernet().encrypt(raw).decode(),
     }  # fmt: skip
 
 
 def raw(record: dict[str, Any]) -> bytes:
     """The refused bytes of a record. Raises ``cryptography.fernet.InvalidToken`` under another home's secret."""
-    return _fernet().decrypt(record["raw"].encode())
+    return fernet().decrypt(record["raw"].encode())

@@ -4,21 +4,17 @@ A refusal that was sent through the gate again with success gets a second record
 position in `events`. Bytes beyond `CHUNK` follow in records of their own with `part`.
 """
 
-import base64
 import contextlib
-import hashlib
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from cryptography.fernet import Fernet
 
 from infra.clients import consumer
-from infra.settings import settings
+from infra.rejected import fernet
 from mqtt_ingest.clock_trust import Verdict
 from mqtt_ingest.gate import Address, Answer, address
 from schemas.envelope import from_milliseconds, identity, milliseconds, rfc3339
@@ -26,12 +22,6 @@ from schemas.envelope import from_milliseconds, identity, milliseconds, rfc3339
 CHUNK = 384 * 1024  #: raw bytes a record; encrypted they stay below Kafka's megabyte
 #: Refusals that wait for the device to be bound.
 WAITING = frozenset({"unbound-device", "unknown-device"})
-
-
-@cache
-def fernet() -> Fernet:
-    """The cipher of refused bytes; its key is derived from the secret `rejected`."""
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(settings().secret("rejected").encode()).digest()))
 
 
 def records(at: Address, answer: Answer, received: datetime) -> Iterator[bytes]:

@@ -16,9 +16,9 @@ import orjson
 import pytest
 
 from infra.clients import mqtt, mqtt_address
+from infra.rejected import fernet
 from infra.stack.scratch import ROOT, Stack, wait_until
 from mqtt_ingest.gate import LARGEST
-from mqtt_ingest.rejected import fernet
 from schemas.envelope import from_milliseconds, identity
 from tests.devices.wire import Devices, bound, events, mosquitto_pub, refusals, registered, tell, unique
 

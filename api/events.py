@@ -30,7 +30,6 @@ from schemas import alert as alerts
 from schemas import organization, rule
 from schemas.envelope import Event, InvalidEvent, milliseconds, rfc3339
 from schemas.registry import parse
-from schemas.topics import partition_of
 
 router = APIRouter(prefix="/v1", tags=["events"])
 AHEAD = timedelta(minutes=5)  # clocks of other systems may be ahead of ours by this much
@@ -190,9 +189,7 @@ async def _look_up(backend: Backend, events: list[Event]) -> dict[UUID, Earlier]
     unknown = [event for event in events if event.identity not in found]
     if unknown:
         with suppress(Problem):
-            partitions = sorted({partition_of(e.subject.encode(), backend.log.partitions) for e in unknown})
             parameters = {
-                "partitions": partitions,
                 "keys": sorted({event.subject for event in unknown}),
                 "ids": [str(event.identity) for event in unknown],
             }
@@ -202,11 +199,14 @@ async def _look_up(backend: Backend, events: list[Event]) -> dict[UUID, Earlier]
     return found
 
 
+#: The tables by resident know where an event lies; the log then has it at that place.
 LOOK_UP = """
 SELECT identity, partition, offset, value FROM log
-WHERE topic = 'events' AND partition IN {partitions:Array(UInt32)} AND key IN {keys:Array(String)}
-  AND identity IN {ids:Array(UUID)}
-ORDER BY offset LIMIT 1 BY identity
+WHERE topic = 'events' AND (partition, offset) IN (
+    SELECT partition, offset FROM timeline WHERE resident IN {keys:Array(String)} AND id IN {ids:Array(UUID)}
+    UNION ALL
+    SELECT partition, offset FROM readings WHERE resident IN {keys:Array(String)} AND id IN {ids:Array(UUID)}
+)
 """
 
 

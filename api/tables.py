@@ -54,7 +54,9 @@ class Tables:
     async def _connected(self) -> AsyncClient:
         async with self._lock:
             if self._client is None:
-                self._client = await async_clickhouse(tz_mode="aware", connect_timeout=3, query_retries=0)
+                self._client = await async_clickhouse(
+                    tz_mode="aware", connect_timeout=3, query_retries=0, form_encode_query_params=True
+                )
             return self._client
 
 

@@ -14,6 +14,7 @@ from infra.clients import consumer
 from infra.rejected import raw
 from schemas.topics import AUDIT, REJECTED
 from tests.api.people import House, bearer
+from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
 
@@ -256,6 +257,23 @@ def test_sent_again_after_it_was_projected_it_is_a_duplicate_and_counts_once(hou
     assert len(house.get(f"/v1/residents/{resident}/readings")["items"]) == 1
     conflict = house.api.post("/v1/events", headers=house.token(), json=reading | {"data": {"value": 61}})
     assert conflict.status_code == 409
+
+
+def test_ten_thousand_events_are_one_request_and_known_to_an_api_that_was_killed(house: House, serving: Stack) -> None:
+    resident = house.resident()
+    events = [
+        house.event("mailiu.reading.weight-measured.v1", resident, {"value": 60}, days=n / 1000) for n in range(10_000)
+    ]
+    lines = "\n".join(json.dumps(each, separators=(",", ":")) for each in events)
+    headers = house.token() | {"content-type": "application/x-ndjson"}
+    first = house.api.post("/v1/events", headers=headers, content=lines).json()
+    assert (first["accepted"], first["rejected"]) == (10_000, 0)
+    house.position = first["position"]
+    assert len(house.get(f"/v1/residents/{resident}/readings", limit=500)["items"]) == 500
+    serving.wait_restarted("api", serving.kill("api"))
+    again = httpx.post(f"{house.api.base_url}/v1/events", headers=headers, content=lines, timeout=60).json()
+    assert (again["duplicate"], again["accepted"]) == (10_000, 0)
+    assert again["results"][0]["first_position"] == first["results"][0]["position"]
 
 
 def test_freshness_names_every_projection_and_catches_up(house: House) -> None:

@@ -100,6 +100,7 @@ class Feed:
         self._asker: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._readers = asyncio.Semaphore(READERS)
+        self._released = False
 
     async def __aenter__(self) -> "Feed":
         self._consumer = reader = consumer()
@@ -126,6 +127,12 @@ class Feed:
         for each in (self._consumer, self._asker):
             if each:
                 await each.stop()
+
+    def release(self) -> None:
+        """Let every follower end, since the process does; clients go on elsewhere from where they are."""
+        self._released = True
+        for follower in self.followers:
+            follower.filled.set()
 
     @property
     def alive(self) -> bool:
@@ -161,14 +168,14 @@ class Feed:
         self.followers.add(follower)
         metrics.FOLLOWERS.inc()
         try:
-            while True:
+            while not self._released:
                 follower.restart()
                 target, sent = tuple(self.next), set[bytes]()
                 while any(map(lt, mine, target)):
                     steps, mine = await self._back(mine, target, sent)
                     for step in steps:
                         yield step
-                while not follower.overflowed:
+                while not follower.overflowed and not self._released:
                     if follower.buffer:
                         change, reached = follower.buffer.popleft()
                         assert change is not None

@@ -5,6 +5,7 @@ import signal
 
 import uvicorn
 from fastapi import FastAPI
+from sse_starlette.sse import AppStatus
 
 from api import (
     alert,
@@ -58,7 +59,7 @@ app = make()
 
 
 def run() -> None:
-    """Serve on the address of the settings until SIGTERM; open streams are closed within a second."""
+    """Serve on the address of the settings until SIGTERM; open streams end with their last byte."""
     log_to_stderr()
     host, _, port = settings().api.rpartition(":")
     config = uvicorn.Config(
@@ -66,6 +67,7 @@ def run() -> None:
         server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
+    AppStatus.disable_automatic_graceful_drain()  # we end the streams ourselves, each with its last byte
     # uvicorn stops in good order and then raises the signal once more; that must not end us with an error.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -76,8 +78,15 @@ def run() -> None:
             await asyncio.sleep(0.02)
         if server.started:
             ready("api")
+        while not server.should_exit and not task.done():
+            await asyncio.sleep(0.1)
+        if server.started:
+            app.state.backend.feed.release()
         await task
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except SystemExit as error:  # uvicorn's, after it has said what keeps it from serving
+        raise SystemExit(1) from error
     if not server.started:
         raise SystemExit(1)

@@ -23,7 +23,7 @@ def run(
     from infra.cli.down import down
     from infra.cli.up import up
 
-    console = Console()
+    console = Console(soft_wrap=True)
     try:
         up(None, timeout=180)
         _greet(console, hours)
@@ -50,14 +50,14 @@ def _greet(console: "Console", hours: float) -> None:
     console.print(
         f"  Kafka       {settings().kafka}\n\n  A clinician's token for {hours:g} h:", highlight=False, soft_wrap=True
     )
-    console.print(f"export TOKEN={token}", highlight=False, soft_wrap=True)
-    console.print("\n  Look at, in another terminal:", highlight=False, soft_wrap=True)
+    console.print(f"export TOKEN={token}", highlight=False)
+    console.print("\n  Look at, in another terminal:", highlight=False)
     for line in (
         f'curl -s "{api}/v1/alerts?severity=red" -H "Authorization: Bearer $TOKEN"',
         f'curl -sN {api}/v1/alerts/stream -H "Authorization: Bearer $TOKEN"',
         f'curl -s {api}/v1/residents/R-2001 -H "Authorization: Bearer $TOKEN"',
     ):
-        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"  {line}", highlight=False, markup=False)
     console.print()
 
 

@@ -5,7 +5,7 @@ Tokens are a matter of the machine's own time, not of Mailiu's clock: a simulate
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
@@ -106,17 +106,17 @@ def unauthorized(detail: str) -> Problem:
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`mailiu token --role … --institution …`")
 
 
-def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+async def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
     """Dependency: whoever holds a valid token."""
     if credentials is None:
         raise unauthorized("no bearer token")
     return read(credentials.credentials)
 
 
-def allowed(right: Right) -> Callable[[Caller], Caller]:
+def allowed(right: Right) -> Callable[[Caller], Awaitable[Caller]]:
     """Dependency: a caller whose role has ``right``, else 403."""
 
-    def check(who: Annotated[Caller, Depends(caller)]) -> Caller:
+    async def check(who: Annotated[Caller, Depends(caller)]) -> Caller:
         if not who.may(right):
             raise Problem(403, f"the role {who.role} has no right to {right}")
         return who

@@ -79,7 +79,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             await tables.close()
 
 
-def backend(request: Request) -> Backend:
+async def backend(request: Request) -> Backend:
     """Dependency: what the app stands on."""
     found: Backend = request.app.state.backend
     return found

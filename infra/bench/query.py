@@ -150,6 +150,12 @@ def _compare(
 def _row(measured: str, found: tuple[float, float, float, float]) -> dict[str, Any]:
     api, sql, added, typical = found
     return {
-        "bench": "query", "measured": f"{measured}: + {added:.1f} ms (median + {typical:.1f})",
-        "reference": "its own SQL, p95", "value": api, "reference_value": sql, "ratio": api / sql, "reach": REACH, "unit": "ms",
-    }  # fmt: skip
+        "bench": "query",
+        "measured": f"{measured}: + {added:.1f} ms (median + {typical:.1f})",
+        "reference": "its own SQL, p95",
+        "value": api,
+        "reference_value": sql,
+        "ratio": api / sql,
+        "reach": REACH,
+        "unit": "ms",
+    }

@@ -43,8 +43,8 @@ async def publish(path: str) -> dict[str, Any]:
     times = [datetime.fromisoformat(row["DateTime"]).replace(tzinfo=settings().zone) for row in rows]
     await register(times[0])
     async with Gateway("diary") as gateway:
-        while True:  # until the bridge knows whose cuff it is
-            probe = await gateway.send(INSTITUTION, DEVICE, {"id": "probe", "systolic": 1, "diastolic": 0})
+        while True:  # until the bridge knows whose cuff it is: one failed measurement says nothing of the person
+            probe = await gateway.send(INSTITUTION, DEVICE, {"id": "probe", "kind": "oxygen", "error": "probe"})
             if probe["reason"] != "unknown-device":
                 break
             await asyncio.sleep(0.2)

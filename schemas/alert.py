@@ -63,6 +63,31 @@ class Closed(Data):
         return reason
 
 
+class ContactAttempted(Data):
+    """Somebody tried to reach the resident or the emergency contact; it counts for all of the resident's open alerts.
+
+    `called`: the call was begun and nothing is known of it yet.
+    """
+
+    to: Literal["resident", "contact"] = "resident"
+    result: Literal["called", "reached", "not-reached"]
+    channel: Literal["phone", "video", "visit"] = "phone"
+    note: str | None = Field(None, max_length=500)
+
+
+class HandoverOffered(Data):
+    """All of the resident's open alerts are offered to another member of staff (leave, end of a shift)."""
+
+    to: Annotated[str, Code]
+    reason: Literal["leave", "shift", "other"] = "shift"
+
+
+class HandoverAccepted(Data):
+    """The one to whom they were offered, and nobody else, takes them."""
+
+    offer: UUID = Field(description="identity of the offer")
+
+
 class Alert(Data):
     """A whole alert, as each derived alert event carries it."""
 
@@ -89,6 +114,9 @@ class Alert(Data):
     outcome: Outcome | None = None
     comment: str | None = None
     reason: str | None = None
+    unreached: bool = Field(False, description="no clinician could be reached: every role's time passed")
+    calls: int = Field(0, ge=0, description="calls to the resident that nobody answered since it became red")
+    step: Literal["call-contact", "home-visit"] | None = Field(None, description="what follows unanswered calls")
 
 
 class Raised(Alert):
@@ -100,7 +128,7 @@ class SeverityChanged(Alert):
 
 
 class Escalated(Alert):
-    """Nobody acknowledged in time: the next role's turn."""
+    """Not delivered or not acknowledged in time: the next role's turn; after the last one, `unreached`."""
 
 
 class Extended(Alert):
@@ -116,7 +144,7 @@ class Withdrawn(Alert):
 
 
 class HandlingChanged(Alert):
-    """Somebody acknowledged, assigned, snoozed, commented or closed it."""
+    """Somebody acknowledged, assigned, snoozed, commented, closed, called or took it over."""
 
 
 EVENTS: dict[str, type[Data]] = {
@@ -125,6 +153,9 @@ EVENTS: dict[str, type[Data]] = {
     "mailiu.alert.snoozed.v1": Snoozed,
     "mailiu.alert.commented.v1": Commented,
     "mailiu.alert.closed.v1": Closed,
+    "mailiu.alert.contact-attempted.v1": ContactAttempted,
+    "mailiu.alert.handover-offered.v1": HandoverOffered,
+    "mailiu.alert.handover-accepted.v1": HandoverAccepted,
 }
 DERIVED: dict[str, type[Data]] = {
     "mailiu.alert.raised.v1": Raised,

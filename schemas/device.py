@@ -78,14 +78,29 @@ class PersonUnknown(Data):
     value: float | None = None
 
 
-class CommandRequested(Data):
-    """Derived: a message for the device's `down/command`, sent once, never past ``expires``."""
+Command = Literal["re-measure", "time", "configuration"]
 
-    command: Literal["re-measure"]
+
+class CommandOrdered(Data):
+    """Somebody asks something of a device: set its clock, take a configuration, have the person measure again."""
+
+    command: Command
+    device: Annotated[str, Code]
+    expires: AwareDatetime
+    configuration: dict[str, str | float | bool] | None = Field(
+        None, max_length=40, description="names and values as the device's maker defines them"
+    )
+
+
+class CommandRequested(Data):
+    """Derived: a message for the device (`down/command|time|config`), never sent past ``expires``."""
+
+    command: Command
     device: Annotated[str, Code]
     expires: AwareDatetime
     alert: str | None = None
-    text: dict[Literal["zh", "en"], str]
+    text: dict[Literal["zh", "en"], str] = {}
+    configuration: dict[str, str | float | bool] | None = None
 
 
 class CommandSent(Data):
@@ -99,6 +114,16 @@ class CommandExpired(CommandSent):
     """Outcome: the deadline passed before the command could be sent."""
 
 
+class CommandAcknowledged(CommandSent):
+    """Outcome, as the device says on `up/command-result`: it has done what was asked."""
+
+
+class CommandFailed(CommandSent):
+    """Outcome, as the device says on `up/command-result`: it cannot do what was asked."""
+
+    reason: str = Field(max_length=200, description="in the device's words")
+
+
 EVENTS: dict[str, type[Data]] = {
     "mailiu.device.model-registered.v1": ModelRegistered,
     "mailiu.device.registered.v1": Registered,
@@ -107,7 +132,10 @@ EVENTS: dict[str, type[Data]] = {
     "mailiu.device.status-reported.v1": StatusReported,
     "mailiu.device.measurement-failed.v1": MeasurementFailed,
     "mailiu.device.person-unknown.v1": PersonUnknown,
+    "mailiu.device.command-ordered.v1": CommandOrdered,
     "mailiu.device.command-sent.v1": CommandSent,
+    "mailiu.device.command-acknowledged.v1": CommandAcknowledged,
+    "mailiu.device.command-failed.v1": CommandFailed,
     "mailiu.device.command-expired.v1": CommandExpired,
 }
 DERIVED: dict[str, type[Data]] = {"mailiu.device.command-requested.v1": CommandRequested}

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from schemas.envelope import Code, Data
 
@@ -26,12 +26,20 @@ class TeamFormed(Data):
     members: list[str] = []
 
 
+class Channel(Data):
+    """A way to reach a person: ``reference`` is their address at the message service, never a phone number."""
+
+    channel: Literal["app", "sms", "wechat", "phone"]
+    reference: Annotated[str, Code]
+
+
 class StaffRegistered(Data):
-    """A member of staff with licence and role."""
+    """A member of staff with licence, role and the channels by which they are told, the first one first."""
 
     staff: Annotated[str, Code]
     role: Role
     licence: str | None = Field(None, max_length=60)
+    channels: list[Channel] = Field([], max_length=5, description="none: the app, by staff id")
 
 
 class HolidayCalendarSet(Data):
@@ -42,9 +50,44 @@ class HolidayCalendarSet(Data):
     workdays: list[date] = []
 
 
+class Shift(Data):
+    """Who is on duty from ``start`` until ``end``; several may be at once, the first one first."""
+
+    staff: Annotated[str, Code]
+    start: AwareDatetime
+    end: AwareDatetime
+
+    @field_validator("end")
+    @classmethod
+    def _order(cls, end: AwareDatetime, info: ValidationInfo) -> AwareDatetime:
+        if (start := info.data.get("start")) and end <= start:
+            raise ValueError(f"end {end} is not after start {start}")
+        return end
+
+
+class RotaSet(Data):
+    """The duty rota of a role at the event's institution from ``start`` until ``end``; it replaces what stood there."""
+
+    role: Role
+    start: AwareDatetime
+    end: AwareDatetime
+    shifts: list[Shift] = Field(max_length=2000, description="none: nobody is on duty")
+
+
+class LeaveRecorded(Data):
+    """A member of staff is away; the substitute, if there is one, stands in for every shift."""
+
+    staff: Annotated[str, Code]
+    start: AwareDatetime
+    end: AwareDatetime
+    substitute: Annotated[str, Code] | None = None
+
+
 EVENTS: dict[str, type[Data]] = {
     "mailiu.organization.institution-registered.v1": InstitutionRegistered,
     "mailiu.organization.team-formed.v1": TeamFormed,
     "mailiu.organization.staff-registered.v1": StaffRegistered,
     "mailiu.organization.holiday-calendar-set.v1": HolidayCalendarSet,
+    "mailiu.organization.rota-set.v1": RotaSet,
+    "mailiu.organization.leave-recorded.v1": LeaveRecorded,
 }

@@ -6,15 +6,15 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from schemas import alert, chronic, clock, device, maternal, monitoring, organization, reading, resident, rule
+from schemas import alert, chronic, clock, device, maternal, monitoring, notice, organization, reading, resident, rule
 from schemas.envelope import Data, Event, InvalidEvent, invalid
 
-CONTEXTS = (organization, resident, device, monitoring, reading, chronic, maternal, alert, rule, clock)
+CONTEXTS = (organization, resident, device, monitoring, reading, chronic, maternal, alert, notice, rule, clock)
 
 #: Events that gateways accept, by type.
 EVENTS: dict[str, type[Data]] = {type: model for context in CONTEXTS for type, model in context.EVENTS.items()}
 #: Events that only the fold makes; recomputable, on the topic `derived`.
-DERIVED: dict[str, type[Data]] = alert.DERIVED | device.DERIVED | clock.DERIVED
+DERIVED: dict[str, type[Data]] = alert.DERIVED | notice.DERIVED | device.DERIVED | clock.DERIVED
 #: Old type -> (newer type, function that lifts the data).
 UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**chronic.UPCASTERS}
 #: Types that concern many residents and are appended to every partition.

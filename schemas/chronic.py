@@ -13,12 +13,15 @@ ATC = r"^[A-Z][0-9]{2}[A-Z]{2}[0-9]{2}$"
 Symptom = Literal[
     "chest-pain", "one-sided-weakness", "speech-trouble", "fainting", "breathlessness-at-rest", "sudden-visual-loss",
     "confusion", "headache", "visual-change", "upper-abdominal-pain", "dizziness", "fall", "palpitations", "nausea",
-    "vomiting", "drowsiness", "deep-breathing", "sweating", "none",
+    "vomiting", "drowsiness", "deep-breathing", "sweating", "dizziness-on-standing", "ketones", "none",
 ]  # fmt: skip
 
 
 class SymptomReported(Data):
-    """Coded symptoms, by any channel. ``none`` says that the resident was asked and has none."""
+    """Coded symptoms, by any channel. ``none`` says that the resident was asked and has none.
+
+    ``ketones`` is a positive test of blood or urine, or acetone on the breath.
+    """
 
     symptoms: list[Symptom] = Field(min_length=1)
     channel: Literal["app", "device", "phone", "visit", "other"] = "other"

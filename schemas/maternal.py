@@ -8,6 +8,12 @@ from pydantic import Field
 from schemas.envelope import Data
 
 
+class PreconceptionRecorded(Data):
+    """Whether the resident plans a pregnancy, as of ``time``."""
+
+    planned: bool
+
+
 class PregnancyRegistered(Data):
     """A pregnancy was booked at ``time``."""
 
@@ -29,6 +35,7 @@ class DeliveryRecorded(Data):
 
 
 EVENTS: dict[str, type[Data]] = {
+    "mailiu.maternal.preconception-recorded.v1": PreconceptionRecorded,
     "mailiu.maternal.pregnancy-registered.v1": PregnancyRegistered,
     "mailiu.maternal.pregnancy-ended.v1": PregnancyEnded,
     "mailiu.maternal.delivery-recorded.v1": DeliveryRecorded,

@@ -1,4 +1,4 @@
-"""Readings: blood pressure first, then glucose, heart rate, weight, oxygen and temperature by the same way.
+"""Readings: blood pressure, glucose, heart rate, weight, oxygen, temperature, electrocardiogram and activity.
 
 Limits are those of plausibility: what lies outside is refused at the gate with the limit named, never clipped.
 """
@@ -13,7 +13,7 @@ from schemas.envelope import Code, Data
 Place = Literal["home", "office", "ambulatory"]
 Flag = Literal[
     "body-movement", "cuff-loose", "irregular-pulse", "pulse-high", "pulse-low", "improper-position", "unknown-user",
-    "backlog", "meter-high", "meter-low",
+    "backlog", "meter-high", "meter-low", "shared-device",
 ]  # fmt: skip
 Trust = Literal["trusted", "corrected", "receipt", "untrusted"]
 
@@ -24,6 +24,7 @@ class Reading(Data):
     place: Place = "home"
     source: Literal["measured", "self-reported"] = "measured"
     device: Annotated[str, Code] | None = None
+    model: Annotated[str, Code] | None = Field(None, description="model of the device, where the gateway knows it")
     user_slot: int | None = Field(None, ge=0, le=255, description="user of a shared device")
     flags: list[Flag] = []
     device_time: AwareDatetime | None = Field(None, description="the device's own clock, uncorrected")
@@ -72,6 +73,7 @@ class HeartRateMeasured(Reading):
 
     value: float = Field(ge=20, le=300, description="/min")
     unit: Literal["/min"] = "/min"
+    activity: Literal["rest", "active", "unknown"] = Field("unknown", description="what the body did meanwhile")
 
 
 class WeightMeasured(Reading):
@@ -86,6 +88,7 @@ class OxygenMeasured(Reading):
 
     value: float = Field(ge=40, le=100, description="%")
     unit: Literal["%"] = "%"
+    pulse: float | None = Field(None, ge=20, le=300, description="/min, LOINC 8867-4")
 
 
 class TemperatureMeasured(Reading):
@@ -93,6 +96,49 @@ class TemperatureMeasured(Reading):
 
     value: float = Field(ge=25, le=45, description="Cel")
     unit: Literal["Cel"] = "Cel"
+
+
+class Trace(Data):
+    """A file by its content: `POST /v1/files` keeps it, `GET /v1/files/{sha256}` shows it."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    media_type: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9.+-]{1,80}$", description="RFC 6838, such as application/dicom")
+    bytes: int = Field(ge=1, le=64 << 20)
+
+
+class EcgMeasured(Reading):
+    """An electrocardiogram with its trace. LOINC 11524-6. No automatic diagnosis: a clinician reads it."""
+
+    leads: int = Field(ge=1, le=18, description="number of leads")
+    duration: float = Field(gt=0, le=172800, description="s")
+    sampling_rate: float = Field(ge=50, le=8000, description="Hz")
+    heart_rate: float | None = Field(None, ge=20, le=300, description="/min, LOINC 8867-4")
+    urgent: bool = Field(False, description="the device's own mark that somebody should look soon")
+    trace: Trace
+
+
+class EcgRead(Data):
+    """A clinician (the event's actor) read an electrocardiogram."""
+
+    reading: UUID = Field(description="identity of the electrocardiogram")
+    conclusion: Literal["normal", "abnormal", "not-readable"]
+    text: str | None = Field(None, max_length=2000, description="what the clinician saw")
+
+
+class ActivityMeasured(Reading):
+    """Steps counted until ``time``. LOINC 55423-8."""
+
+    value: float = Field(ge=0, le=200_000, description="{steps}")
+    unit: Literal["{steps}"] = "{steps}"
+    duration: float | None = Field(None, gt=0, le=86400, description="s over which they were counted")
+    distance: float | None = Field(None, ge=0, le=500_000, description="m")
+    energy: float | None = Field(None, ge=0, le=20_000, description="kcal")
+
+
+class ReadingConfirmed(Data):
+    """The answer to "was it you?": yes. (No is a retraction, `not-mine`.)"""
+
+    reading: UUID = Field(description="identity of the reading")
 
 
 class ReadingRetracted(Data):
@@ -110,5 +156,9 @@ EVENTS: dict[str, type[Data]] = {
     "mailiu.reading.weight-measured.v1": WeightMeasured,
     "mailiu.reading.oxygen-measured.v1": OxygenMeasured,
     "mailiu.reading.temperature-measured.v1": TemperatureMeasured,
+    "mailiu.reading.ecg-measured.v1": EcgMeasured,
+    "mailiu.reading.ecg-read.v1": EcgRead,
+    "mailiu.reading.activity-measured.v1": ActivityMeasured,
+    "mailiu.reading.confirmed.v1": ReadingConfirmed,
     "mailiu.reading.retracted.v1": ReadingRetracted,
 }

@@ -6,10 +6,36 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from schemas import alert, chronic, clock, device, maternal, monitoring, notice, organization, reading, resident, rule
+from schemas import (
+    alert,
+    chronic,
+    clock,
+    device,
+    identity,
+    maternal,
+    monitoring,
+    notice,
+    organization,
+    reading,
+    resident,
+    rule,
+)
 from schemas.envelope import Data, Event, InvalidEvent, invalid
 
-CONTEXTS = (organization, resident, device, monitoring, reading, chronic, maternal, alert, notice, rule, clock)
+CONTEXTS = (
+    organization,
+    resident,
+    identity,
+    device,
+    monitoring,
+    reading,
+    chronic,
+    maternal,
+    alert,
+    notice,
+    rule,
+    clock,
+)
 
 #: Events that gateways accept, by type.
 EVENTS: dict[str, type[Data]] = {type: model for context in CONTEXTS for type, model in context.EVENTS.items()}
@@ -20,7 +46,7 @@ UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
 #: Types that concern many residents and are appended to every partition.
 BROADCAST = frozenset(organization.EVENTS) | frozenset(rule.EVENTS) | {"mailiu.device.model-registered.v1"}
 #: Types that only Mailiu's own parts write, never a client.
-INTERNAL = frozenset(clock.EVENTS)
+INTERNAL = frozenset(clock.EVENTS) | frozenset(identity.EVENTS)
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: Types that are nobody's in particular; every other event names its institution.
 WITHOUT_INSTITUTION = frozenset(rule.EVENTS) | frozenset(clock.EVENTS) | frozenset(clock.DERIVED)

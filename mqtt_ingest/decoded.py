@@ -23,7 +23,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 FLAGS: frozenset[str] = frozenset(get_args(Flag))
 #: The schema of a kind's reading.
 MODELS: dict[Kind, type[Data]] = {kind: EVENTS[f"mailiu.reading.{kind}-measured.v1"] for kind in KINDS}
-#: Fields of a blood pressure that may be absent; 0 in one of them means "not measured".
+#: Numbers of a kind's reading, where it is not just `value`.
+NUMBERS: dict[Kind, tuple[str, ...]] = {
+    "blood-pressure": ("systolic", "diastolic", "mean", "pulse"),
+    "oxygen": ("value", "pulse"),
+}
+#: Those that may be absent; 0 in one of them means "not measured".
 OPTIONAL = ("mean", "pulse")
 
 
@@ -64,6 +69,8 @@ class Decoded:
     approximate: bool = False
     subject: str | None = None
     device: str | None = None
+    #: What the payload says of the device itself, as in `device.status-reported`.
+    status: Mapping[str, Any] = field(default_factory=dict)
     #: The element of an array that this reading was; None where it was the whole payload.
     element: Any = None
 
@@ -80,13 +87,13 @@ class Decoded:
             out |= {"technical": self.technical, "field": self.fault[0], "value_sent": self.fault[1]}
             out["message"] = self.message
         elif self.kind == "blood-pressure":
-            out |= {name: plain(self.values.get(name)) for name in ("systolic", "diastolic", "mean", "pulse")}
+            out |= {name: plain(self.values.get(name)) for name in NUMBERS["blood-pressure"]}
         else:
-            out |= {"value": plain(self.values["value"]), "unit": KEPT[self.kind]}
+            out |= {name: plain(value) for name, value in self.values.items()} | {"unit": KEPT[self.kind]}
         out |= {"time": None if self.time is None else instant(self.time), "user": self.user, "flags": list(self.flags)}
         extra = {
             "id": self.id, "seq": self.seq, "statistic": self.statistic, "subject": self.subject,
-            "device": self.device, "approximate_time": self.approximate or None,
+            "device": self.device, "approximate_time": self.approximate or None, "status": dict(self.status) or None,
         }  # fmt: skip
         return out | {name: value for name, value in extra.items() if value is not None} | self.about
 
@@ -135,9 +142,10 @@ def reading(
 ) -> Decoded:
     """The reading of ``kind`` with the numbers ``raw`` in ``unit``, converted, checked against the schema's limits.
 
-    ``raw`` has systolic and diastolic (and mean, pulse), or value. Raises `Undecodable` where a needed number is
-    missing or is none, or another field breaks the schema. A number that means "no value", lies outside the limits or
-    belongs to a swapped pair makes a technical fault, for nothing of such a reading is to be believed.
+    ``raw`` has systolic and diastolic (and mean, pulse), or value (and, of oxygen, pulse). Raises `Undecodable` where a
+    needed number is missing or is none, or another field breaks the schema. A number that means "no value", lies
+    outside the limits or belongs to a swapped pair makes a technical fault, for nothing of such a reading is to be
+    believed.
     """
     marks = tuple(dict.fromkeys(flags))
     extra = {name: value for name, value in (about or {}).items() if name in MODELS[kind].model_fields}
@@ -146,7 +154,7 @@ def reading(
         raise Undecodable("invalid", "unit", unit, "one of " + ", ".join(UNITS[kind]))
     values: dict[str, float] = {}
     try:
-        for name in ("systolic", "diastolic", *OPTIONAL) if kind == "blood-pressure" else ("value",):
+        for name in NUMBERS.get(kind, ("value",)):
             given = raw.get(name)
             if name in OPTIONAL:
                 try:

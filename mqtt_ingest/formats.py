@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from mqtt_ingest import ble_2a35, mailiu_json, open_mhealth
+from mqtt_ingest import ble_2a1c, ble_2a5e, ble_2a9d, ble_2a18, ble_2a35, ble_2a37, mailiu_json, open_mhealth
 from mqtt_ingest.decoded import KINDS, Decoded, Undecodable, parse_json
 
 Results = list[Decoded | Undecodable]
@@ -18,9 +18,16 @@ def _fhir(payload: bytes) -> Results:
 FORMATS: dict[str, Callable[[bytes], Results]] = {
     "json": mailiu_json.decode,
     "open-mhealth": open_mhealth.decode,
+    "ble-2a18": ble_2a18.decode,
+    "ble-2a1c": ble_2a1c.decode,
     "ble-2a35": ble_2a35.decode,
+    "ble-2a37": ble_2a37.decode,
+    "ble-2a5e": ble_2a5e.spot_check,
+    "ble-2a5f": ble_2a5e.continuous,
+    "ble-2a9d": ble_2a9d.decode,
     "fhir": _fhir,
 }
+BLUETOOTH = frozenset(name for name in FORMATS if name.startswith("ble-"))
 #: Other spellings of the topic's last level.
 ALIASES = {"reading": "json", "readings": "json", "2a35": "ble-2a35", "ble": "ble-2a35", "omh": "open-mhealth"}
 
@@ -28,7 +35,7 @@ ALIASES = {"reading": "json", "readings": "json", "2a35": "ble-2a35", "ble": "bl
 def decode(kind: str, payload: bytes) -> Results:
     """The readings in what a device published to ``up/{kind}``: a format's name, or what was measured.
 
-    Under a measured kind JSON says itself which format it is. `ble-2a35` takes raw bytes, or their hex digits as text.
+    Under a measured kind JSON says itself which format it is. Bluetooth's formats take raw bytes, or their hex digits.
     Raises `Undecodable`.
     """
     kind = ALIASES.get(kind, kind)
@@ -37,7 +44,7 @@ def decode(kind: str, payload: bytes) -> Results:
     decoder = FORMATS.get(kind)
     if decoder is None:
         raise Undecodable("unknown-kind", "kind", kind)
-    if kind == "ble-2a35":
+    if kind in BLUETOOTH:
         payload = unhex(payload)
     return decoder(payload)
 
@@ -57,7 +64,7 @@ def _measured(kind: str, payload: bytes) -> Results:
 def unhex(payload: bytes) -> bytes:
     """The bytes that ``payload`` spells in hex digits, else ``payload`` itself.
 
-    No 0x2A35 value can be taken for hex text: every hex digit, read as flags, has a reserved bit set.
+    No Bluetooth value can be taken for hex text: every hex digit, read as flags, has a reserved bit set.
     """
     try:
         return bytes.fromhex(payload.decode("ascii")) if payload else payload

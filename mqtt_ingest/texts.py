@@ -26,6 +26,8 @@ REASONS: dict[str, Reason] = {
     "no-value": Reason("没有测量值", "there is no value"),
     "cancelled": Reason("该次测量已取消", "the measurement was cancelled"),
     "entered-in-error": Reason("该次测量被标记为录入错误", "the measurement is marked as entered in error"),
+    "control-solution": Reason("是质控液测试，不是居民的测量", "is a test with control solution, nobody's reading"),
+    "test-data": Reason("是演示或测试数据", "is data of a demonstration or a test"),
     # whose reading it is
     "unknown-device": Reason("设备未登记", "is no registered device"),
     "wrong-institution": Reason("设备不属于该机构", "the device belongs to another institution"),

@@ -33,7 +33,12 @@ _MASS: Conversions = {
 #: kind -> unit as sent -> conversion to Mailiu's unit of that kind.
 UNITS: dict[Kind, Conversions] = {
     "blood-pressure": _PRESSURE,
-    "glucose": {"mmol/L": _same, "mg/dL": _times(1 / 18.0156)},
+    "glucose": {
+        "mmol/L": _same,
+        "mg/dL": _times(1 / 18.0156),
+        "mol/L": _times(1e3),
+        "kg/L": _times(1e5 / 18.0156),
+    },
     "heart-rate": _RATE,
     "weight": _MASS,
     "oxygen": {"%": _same},

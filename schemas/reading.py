@@ -13,7 +13,7 @@ from schemas.envelope import Code, Data
 Place = Literal["home", "office", "ambulatory"]
 Flag = Literal[
     "body-movement", "cuff-loose", "irregular-pulse", "pulse-high", "pulse-low", "improper-position", "unknown-user",
-    "backlog", "meter-high", "meter-low", "shared-device",
+    "backlog", "meter-high", "meter-low", "shared-device", "poor-signal",
 ]  # fmt: skip
 Trust = Literal["trusted", "corrected", "receipt", "untrusted"]
 

@@ -8,11 +8,12 @@ import typer
 
 from infra.cli.errors import Refusal
 
-KINDS = ("json", "open-mhealth", "ble-2a35", "fhir")
-
 
 def decode(
-    kind: Annotated[str, typer.Argument(help="Format: json, open-mhealth, ble-2a35 or fhir.")],
+    kind: Annotated[
+        str,
+        typer.Argument(help="Format: json, open-mhealth, fhir or ble-2a18, -2a1c, -2a35, -2a37, -2a5e, -2a5f, -2a9d."),
+    ],
     file: Annotated[Path | None, typer.Argument(help="File, one payload a line; else standard input.")] = None,
     schema: Annotated[
         str | None, typer.Option(help="open-mhealth: lines are bare bodies of this schema, e.g. blood-pressure:4.0.")
@@ -20,8 +21,8 @@ def decode(
 ) -> None:
     """Decode payloads, one a line, to one JSON object a line, in order.
 
-    A line is a JSON payload, or hex digits for ble-2a35; json and ble-2a35 take CSV with a header too (ble-2a35: the
-    column `hex`). A good payload gives {"readings": […]}, a bad one {"error": {…}}; where only some elements of an
+    A line is a JSON payload, or hex digits for ble-…; json and ble-… take CSV with a header too (ble-…: the column
+    `hex`). A good payload gives {"readings": […]}, a bad one {"error": {…}}; where only some elements of an
     array are bad, they are listed under "errors". Pressures are in mm[Hg].
     """
     import sys
@@ -62,10 +63,10 @@ def _answer(kind: str, payload: bytes, schema: str | None) -> bytes:
 
     from mqtt_ingest import open_mhealth
     from mqtt_ingest.decoded import Decoded, Undecodable
-    from mqtt_ingest.formats import FORMATS
+    from mqtt_ingest.formats import BLUETOOTH, FORMATS
 
     try:
-        if kind == "ble-2a35":
+        if kind in BLUETOOTH:
             try:
                 payload = bytes.fromhex(payload.decode())
             except ValueError:
@@ -108,10 +109,10 @@ def _header(kind: str, line: bytes) -> list[str] | None:
         names = next(csv.reader([line.decode()]))
     except (ValueError, csv.Error):
         return None
-    wanted = {"ble-2a35": "hex", "json": ("systolic", "value", "kind")}.get(kind)
-    if wanted is None or line[:1] in (b"{", b"["):
+    wanted = ("hex",) if kind.startswith("ble-") else ("systolic", "value", "kind") if kind == "json" else ()
+    if line[:1] in (b"{", b"["):
         return None
-    return names if any(name in names for name in ([wanted] if isinstance(wanted, str) else wanted)) else None
+    return names if any(name in names for name in wanted) else None
 
 
 def _row(kind: str, header: list[str], line: bytes) -> bytes:
@@ -121,7 +122,7 @@ def _row(kind: str, header: list[str], line: bytes) -> bytes:
     import orjson
 
     cells = dict(zip(header, next(csv.reader([line.decode(errors="replace")])), strict=False))
-    if kind == "ble-2a35":
+    if kind != "json":
         return cells.get("hex", "").strip().encode()
     return orjson.dumps({name: _cell(name, cell.strip()) for name, cell in cells.items() if cell.strip()})
 

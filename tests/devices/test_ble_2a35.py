@@ -6,9 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mqtt_ingest.ble_2a35 import decode, sfloat
+from mqtt_ingest.ble_2a35 import decode
 from mqtt_ingest.decoded import Decoded, Undecodable
 from mqtt_ingest.formats import unhex
+from mqtt_ingest.gatt import sfloat
 from tests.devices.data import attempt, need, rows
 
 FLAGS = {
@@ -60,6 +61,8 @@ def test_a_reading_of_a_real_cuff() -> None:
         (0x07FE, "+INF"),
         (0x0802, "-INF"),
         (0x0801, "NaN"),  # reserved
+        (0xF7FF, "NaN"),  # the mantissa range ends at 2**11 - 3, whatever the exponent
+        (0xF7FD, 204.5),  # 2045 * 10**-1, its end
     ],
 )
 def test_sfloat(word: int, value: float | str) -> None:

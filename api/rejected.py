@@ -1,6 +1,7 @@
 """What the REST gateway refuses, kept whole on the topic `rejected`: raw bytes (encrypted), where from and why."""
 
 import hashlib
+from typing import Any
 
 import orjson
 
@@ -43,14 +44,19 @@ class Refused(Exception):
 KEPT_BYTES = 2 << 20
 
 
-async def keep(log: Log, actor: str, refused: list[tuple[bytes, Refused]]) -> None:
-    """Append what was refused to `rejected`; returns once Kafka holds it all. The same bytes have the same id."""
+async def keep(log: Log, actor: str, refused: list[tuple[bytes, Refused]], **where: Any) -> None:
+    """Append what was refused to `rejected`; returns once Kafka holds it all. The same bytes have the same id.
+
+    ``where`` is what is known of kind, device and institution.
+    """
     assert log.producer is not None
     source = f"rest/{actor}"
     futures = []
     for raw, why in refused:
         id = identity(source, hashlib.sha256(raw).hexdigest())
-        value = orjson.dumps(record(id, source, why.reason, why.field, why.value, why.message, raw[:KEPT_BYTES]))
+        value = orjson.dumps(
+            record(id, source, why.reason, why.field, why.value, why.message, raw[:KEPT_BYTES], **where)
+        )
         futures.append(await log.producer.send(REJECTED, value, source.encode()))
     for future in futures:
         await future

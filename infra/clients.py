@@ -61,11 +61,16 @@ async def async_clickhouse(user: str = "mailiu", **options: Any) -> AsyncClient:
     return await clickhouse_connect.get_async_client(**_clickhouse_options(user, options))
 
 
+def host_and_port(address: str, port: int) -> tuple[str, int]:
+    """Host and port of ``address`` (host:port); ``port`` where it names none."""
+    parts = urlsplit(f"//{address}")
+    return parts.hostname or "127.0.0.1", parts.port or port
+
+
 @cache
 def mqtt_address() -> tuple[str, int]:
     """Host and port of the MQTT broker."""
-    address = urlsplit(f"//{settings().mqtt}")
-    return address.hostname or "127.0.0.1", address.port or 1883
+    return host_and_port(settings().mqtt, 1883)
 
 
 def mqtt(client_id: str, user: str = "mailiu", **options: Any) -> paho.Client:

@@ -24,6 +24,17 @@ class Settings(BaseSettings):
     partitions: int = Field(12, ge=1, le=1024, description="Partitions of `events`; fixed for a log's life.")
     kafka_jars: Path = Field(Path(".kafka"), description="Folder of the Kafka broker's jars (`make setup` fills it).")
     mqtt: str = Field("127.0.0.1:1883", description="MQTT broker, host:port.")
+    mqtt_tls: str = Field(
+        "127.0.0.1:8883",
+        description="Where the local MQTT broker serves devices with a client certificate over TLS; empty: nowhere.",
+    )
+    mqtt_tls_passwords: str = Field(
+        "127.0.0.1:8884", description="Where it serves devices over TLS that log in by a password; empty: nowhere."
+    )
+    mqtt_tls_names: str = Field(
+        "localhost,127.0.0.1",
+        description="Host names and addresses by which devices reach the broker: its certificate is valid for them.",
+    )
     mqtt_bridge_id: str = Field("mailiu-bridge", description="MQTT client id of the bridge's lasting session.")
     mqtt_bridges: int = Field(
         1, ge=1, description="Bridges that share the devices; above 1 each needs a MAILIU_MQTT_BRIDGE_ID of its own."
@@ -45,6 +56,11 @@ class Settings(BaseSettings):
     def logs(self) -> Path:
         """Folder of the parts' log files."""
         return self.home / "logs"
+
+    @property
+    def tls(self) -> Path:
+        """Folder of the certificate authority."""
+        return self.home / "tls"
 
     @property
     def zone(self) -> ZoneInfo:

@@ -17,10 +17,11 @@ from infra.part import ready
 from infra.settings import Settings, settings
 from mqtt_ingest import clock_trust, histories
 from mqtt_ingest.bindings import Bindings
-from mqtt_ingest.gate import TOPIC, Gate
+from mqtt_ingest.gate import Gate
 from mqtt_ingest.pipeline import Pipeline
 from mqtt_ingest.rejected import Register, everything, follow
 from mqtt_ingest.session import Session
+from mqtt_ingest.topics import UP
 from mqtt_ingest.waiting import Waiting
 from schemas.topics import DEVICES, REJECTED
 
@@ -62,8 +63,8 @@ async def _serve() -> None:
     gate = make_gate(bindings)
     file = clocks_file(settings())
     gate.clocks = histories.load(file)
-    shared = f"$share/mailiu/{TOPIC}"
-    topics = (shared, TOPIC) if settings().mqtt_bridges > 1 else (TOPIC, shared)
+    shared = f"$share/mailiu/{UP}"
+    topics = (shared, UP) if settings().mqtt_bridges > 1 else (UP, shared)
     session = Session(settings().mqtt_bridge_id, topics[0], without=topics[1])
     async with asyncio.TaskGroup() as group:
         known = asyncio.Event()

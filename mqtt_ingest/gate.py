@@ -6,7 +6,6 @@ somebody looks after three of them, and `device.person-unknown` for a crisis val
 """
 
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -22,18 +21,17 @@ from mqtt_ingest.crisis import is_crisis
 from mqtt_ingest.decoded import KINDS, Decoded, Undecodable, mapping, parse_json, shown
 from mqtt_ingest.formats import ALIASES, decode
 from mqtt_ingest.texts import explain
+from mqtt_ingest.topics import CODE
 from schemas.device import EVENTS as DEVICE
 from schemas.device import Fault
 from schemas.envelope import Event, identity
 
 LARGEST = 256 * 1024  #: bytes of a payload
-CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: Around an instant that is not trusted, a change of binding within so much makes it uncertain whose it was (M).
 UNCERTAIN = clock_trust.DAY
 #: Without id, sequence number and clock, the same values again within so much are the same reading, sent again.
 RESENT = 2 * clock_trust.MINUTE
 FAULTS = frozenset(get_args(Fault))
-TOPIC = "mailiu/+/+/up/+"
 
 
 @dataclass(frozen=True, slots=True)

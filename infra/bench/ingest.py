@@ -20,7 +20,7 @@ from aiokafka.admin import NewTopic
 from infra.bench import bare_ingest
 from infra.clients import admin, consumer, mqtt, mqtt_address, producer
 from infra.stack.scratch import ROOT, wait_until
-from mqtt_ingest.gate import TOPIC
+from mqtt_ingest.topics import UP
 from schemas.topics import DEVICES, EVENTS
 
 needs = ("kafka", "mosquitto")
@@ -72,7 +72,7 @@ def _subscribe_bare() -> None:
     client.on_subscribe = lambda _c, _u, mid, _codes, _p: done.append(mid)
     bare_ingest.connect(client)
     client.loop_start()
-    client.subscribe(TOPIC, qos=1)
+    client.subscribe(UP, qos=1)
     wait_until(lambda: done, "the bare loop's session is made")
     client.disconnect()
     client.loop_stop()

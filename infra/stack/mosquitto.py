@@ -1,4 +1,8 @@
-"""Eclipse Mosquitto on this machine: persistent, with a password file and topic rights, on loopback.
+"""Eclipse Mosquitto on this machine: persistent, nobody anonymous, each user with rights to its own topics only.
+
+It has three doors. On the loopback interface, without TLS, come Mailiu's own parts and local gateways; there a client
+chooses its id. Outside, over TLS, come devices: with a client certificate (8883) or with a password (8884); there the
+client's id is the user's name, so that none can take over another's session.
 
 Persistence is the second line: the receipt that a device gets once Kafka holds its reading is the guarantee.
 """
@@ -13,24 +17,18 @@ from pathlib import Path
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from infra import clients
 from infra.clients import mqtt, mqtt_address
 from infra.settings import settings
+from infra.stack import accounts
 from infra.stack.kafka import Missing
+from infra.tls.authority import Authority
+from mqtt_ingest.topics import UP
 
 BINARY = ("mosquitto", "/usr/sbin/mosquitto")
-TOPICS = "mailiu/+/+/up/+"
-#: Users of the broker. A device with an account of its own may only speak and listen as itself.
-RIGHTS = """user mailiu
-topic readwrite mailiu/#
-topic read $SYS/#
-
-user gateway
-topic write mailiu/+/+/up/+
-topic read mailiu/+/+/down/+
-
-pattern write mailiu/+/%u/up/+
-pattern read mailiu/+/%u/down/+
-"""
+#: Bytes of the largest packet that the broker takes. It tells MQTT 5 clients so, and ends the connection of who sends
+#: more; nothing of that packet is kept. What is smaller, and still too large for a reading, is refused by a receipt.
+LARGEST_PACKET = 1 << 20
 
 
 def _binary() -> str:
@@ -40,28 +38,19 @@ def _binary() -> str:
     raise Missing("no `mosquitto`: run `make setup`, or `apt-get install mosquitto mosquitto-clients`")
 
 
-def _home() -> Path:
-    return settings().home.absolute() / "mosquitto"
-
-
-def _configure(port: int) -> Path:
-    home = _home()
+def _configure(port: int, outside: bool = True) -> Path:
+    """Write the configuration for a broker on ``port`` of the loopback interface, with the doors for devices or not."""
+    home = accounts.folder()
     home.mkdir(parents=True, exist_ok=True)
-    passwords = home / "passwords"
-    if not passwords.exists():
-        passwords.touch(mode=0o600)
-        for user in ("mailiu", "gateway"):
-            add_user(user, settings().secret(f"mqtt-{user}"))
-    rights = home / "rights"
-    rights.write_text(RIGHTS)
-    rights.chmod(0o600)
+    for user in sorted(accounts.RESERVED):
+        if not accounts.has_password(user):
+            accounts.set_password(user, settings().secret(f"mqtt-{user}"))
     file = home / f"mosquitto-{port}.conf"
     file.write_text(
-        f"""listener {port} {mqtt_address()[0]}
-user {getpass.getuser()}
+        f"""user {getpass.getuser()}
 allow_anonymous false
-password_file {passwords}
-acl_file {rights}
+password_file {home}/passwords
+acl_file {accounts.write_rights()}
 persistence true
 persistence_location {home}/
 autosave_on_changes true
@@ -69,27 +58,48 @@ autosave_interval {settings().mqtt_autosave_changes}
 max_queued_messages 1000000
 max_queued_bytes 0
 max_inflight_messages 1000
-max_packet_size 1048576
+max_packet_size {LARGEST_PACKET}
 sys_interval 5
 log_dest stderr
+log_timestamp_format %Y-%m-%dT%H:%M:%S
 log_type error
 log_type warning
-"""
+log_type notice
+
+listener {port} {mqtt_address()[0]}
+{_doors() if outside else ""}"""
     )
     return file
 
 
-def add_user(user: str, password: str) -> None:
-    """Give ``user`` (a device) an account at the local broker; SIGHUP makes a running one read it."""
-    tool = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
-    subprocess.run([tool, "-b", str(_home() / "passwords"), user, password], check=True, capture_output=True)
+def _doors() -> str:
+    """The listeners for devices, over TLS; an empty address in the settings closes one."""
+    certificates = "require_certificate true\nuse_identity_as_username true\n"
+    doors = ((settings().mqtt_tls, certificates), (settings().mqtt_tls_passwords, ""))
+    wanted = [(clients.host_and_port(address, 8883), more) for address, more in doors if address]
+    if not wanted:
+        return ""
+    authority = Authority(settings().tls)
+    authority.server([name.strip() for name in settings().mqtt_tls_names.split(",")])
+    certificate, key = authority.server_files
+    return "".join(
+        f"""
+listener {port} {host}
+cafile {authority.certificate_file.absolute()}
+crlfile {authority.crl_file.absolute()}
+certfile {certificate.absolute()}
+keyfile {key.absolute()}
+{more}use_username_as_clientid true
+"""
+        for (host, port), more in wanted
+    )
 
 
 def command() -> list[str]:
     """Prepare the broker (once, with the bridge's session) and return the command that runs it. Raises `Missing`."""
     _, port = mqtt_address()
     config = _configure(port)
-    if not (_home() / "mosquitto.db").exists():
+    if not (accounts.folder() / "mosquitto.db").exists():
         _make_session()
     return [_binary(), "-c", str(config)]
 
@@ -116,13 +126,13 @@ def _make_session() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    broker = subprocess.Popen([_binary(), "-c", str(_configure(port))], stderr=subprocess.PIPE)
+    broker = subprocess.Popen([_binary(), "-c", str(_configure(port, outside=False))], stderr=subprocess.PIPE)
     try:
         _subscribe_as_bridge(port)
     finally:
         broker.terminate()  # on SIGTERM it saves its sessions
         broker.wait(10)
-        (_home() / f"mosquitto-{port}.conf").unlink()
+        (accounts.folder() / f"mosquitto-{port}.conf").unlink()
 
 
 def _subscribe_as_bridge(port: int) -> None:
@@ -138,7 +148,7 @@ def _subscribe_as_bridge(port: int) -> None:
         except OSError:
             time.sleep(0.1)
     client.loop_start()
-    client.subscribe(TOPICS, qos=1)
+    client.subscribe(UP, qos=1)
     for _ in range(100):
         if subscribed:
             break

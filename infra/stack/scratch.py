@@ -50,6 +50,8 @@ class Stack:
             "MAILIU_KAFKA": f"127.0.0.1:{free_port(pair=True)}",
             "MAILIU_KAFKA_JARS": str(ROOT / ".kafka"),
             "MAILIU_MQTT": f"127.0.0.1:{free_port()}",
+            "MAILIU_MQTT_TLS": f"127.0.0.1:{free_port()}",
+            "MAILIU_MQTT_TLS_PASSWORDS": f"127.0.0.1:{free_port()}",
             "MAILIU_CLICKHOUSE": f"http://127.0.0.1:{free_port()}",
             "MAILIU_API": f"127.0.0.1:{free_port()}",
             "MAILIU_PARTITIONS": "4",

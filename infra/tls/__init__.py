@@ -1,0 +1,1 @@
+"""TLS for devices: a certificate authority of this home's own, and what it issues."""

@@ -61,7 +61,7 @@ async def prometheus(who: Operator, backend: BackendDependency) -> Response:
 
 async def lag(backend: Backend) -> dict[str, int]:
     """Records that are not yet mirrored into the tables (by topic), and events not yet folded."""
-    seen = await backend.progress.seen(max_age=1.0)
+    seen = await backend.progress.seen(max_age=2.0)
     ends = {topic: await backend.ends(topic) for topic in (EVENTS, DERIVED)}
     behind = {
         topic: sum(max(end - seen.next.get(topic, {}).get(partition, 0), 0) for partition, end in offsets.items())

@@ -87,10 +87,15 @@ class Progress:
         self._reading: asyncio.Task[None] | None = None
 
     async def seen(self, max_age: float = 0.0) -> Seen:
-        """What was projected at most ``max_age`` seconds ago: a lower bound of what a query sees from now on."""
-        if time.monotonic() - self._read_at > max_age:
-            if self._reading is None or self._reading.done():
-                self._reading = asyncio.create_task(self._read())
+        """What was projected at most ``max_age`` seconds ago: a lower bound of what a query sees from now on.
+
+        Past half that age it is read anew beside the caller's own query, so that few callers wait for it.
+        """
+        age = time.monotonic() - self._read_at
+        if age > max_age / 2 and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen, if nobody waits
+        if age > max_age and self._reading is not None:
             await asyncio.shield(self._reading)
         return self._seen
 

@@ -130,7 +130,7 @@ async def statistic(
     institutions = _scope(who, institution)
     await backend.progress.wait(wait, fold=True)
     # What was projected before the query began is a lower bound of what it sees.
-    seen = await backend.progress.seen(1.0)
+    seen = await backend.progress.seen(2.0)
     rows, behind = await asyncio.gather(
         backend.tables.rows(
             definition.sql,

@@ -5,10 +5,12 @@ rejected is kept whole on the topic `rejected`. ``duplicate`` is a look-up and a
 same, and the fold and the projections count it once.
 """
 
+import dataclasses
 import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -19,7 +21,7 @@ from api import metrics
 from api.alert_item import Text
 from api.backend import Backend, kafka
 from api.problem import Problem
-from api.rejected import Refused, keep
+from api.rejected import Kept, Refused, keep
 from schemas.envelope import Event, milliseconds
 
 REMEMBERED = 100_000  # identities of latest events kept in memory, since the tables are a moment behind
@@ -60,22 +62,35 @@ class Checked(NamedTuple):
     outcome: Event | Refused
     id: str | None = None
     source: str | None = None
+    where: Mapping[str, str | None] = {}  #: goes into its record on `rejected`
 
 
-async def settle(backend: Backend, actor: str, checked: list[Checked], **where: Any) -> Results:
-    """Append the events of ``checked`` and keep what was refused; a result for each, in order.
+@dataclass
+class Judged:
+    """What will become of a request: a result for each event, the events to append, and what is refused."""
 
-    ``where`` goes into the records on `rejected`. Raises a problem (503) when Kafka does not take something.
-    """
-    seen = await _look_up(backend, [each.outcome for each in checked if isinstance(each.outcome, Event)])
-    results, taken, refused = _judge(checked, seen)
-    positions = await backend.append([event for _, event in taken])
-    for (index, event), places in zip(taken, positions, strict=True):
+    results: list[Result] = dataclasses.field(default_factory=list)
+    taken: list[tuple[int, Event]] = dataclasses.field(default_factory=list)
+    refused: list[Kept] = dataclasses.field(default_factory=list)
+
+
+async def judge(backend: Backend, checked: list[Checked]) -> Judged:
+    """Tell new events from those seen before, and from those whose id stands for something else."""
+    return _judge(
+        checked, await _look_up(backend, [each.outcome for each in checked if isinstance(each.outcome, Event)])
+    )
+
+
+async def carry_out(backend: Backend, actor: str, judged: Judged) -> Results:
+    """Append what is taken and keep what is refused. Raises a problem (503) when Kafka does not take something."""
+    results = judged.results
+    positions = await backend.append([event for _, event in judged.taken])
+    for (index, event), places in zip(judged.taken, positions, strict=True):
         results[index].position = ",".join(map(str, places))
         _remember(event, str(places[0]))
-    if refused:
+    if judged.refused:
         async with kafka():
-            await keep(backend.log, actor, refused, **where)
+            await keep(backend.log, actor, judged.refused)
     counts = Counter(result.status for result in results)
     for status, count in counts.items():
         metrics.EVENTS.labels(status).inc(count)
@@ -122,31 +137,26 @@ WHERE topic = 'events' AND (partition, offset) IN (
 """
 
 
-def _judge(
-    checked: list[Checked], seen: dict[UUID, Earlier]
-) -> tuple[list[Result], list[tuple[int, Event]], list[tuple[bytes, Refused]]]:
-    """Each event's result, the events to append, and what was refused."""
-    results: list[Result] = []
-    taken: list[tuple[int, Event]] = []
-    refused: list[tuple[bytes, Refused]] = []
-    for index, (raw, event, id, source) in enumerate(checked):
+def _judge(checked: list[Checked], seen: dict[UUID, Earlier]) -> Judged:
+    judged = Judged()
+    for index, (raw, event, id, source, where) in enumerate(checked):
         if isinstance(event, Event):
             content = _content(event.model_dump(exclude_none=True))
             earlier = seen.get(event.identity)
             if earlier is None or earlier.content == content:
-                taken.append((index, event))
+                judged.taken.append((index, event))
                 status: Status = "duplicate" if earlier else "accepted"
                 place = earlier.position or None if earlier else None
-                results.append(_result(status, event, first_position=place))
+                judged.results.append(_result(status, event, first_position=place))
                 seen.setdefault(event.identity, Earlier(position="", content=content))
                 continue
             conflict = Refused(409, "conflict", "id", event.id)
-            refused.append((raw, conflict))
-            results.append(_result("rejected", event, first_position=earlier.position or None, **_why(conflict)))
+            judged.refused.append(Kept(raw, conflict, where))
+            judged.results.append(_result("rejected", event, first_position=earlier.position or None, **_why(conflict)))
         else:
-            refused.append((raw, event))
-            results.append(Result(status="rejected", id=id, source=source, **_why(event)))
-    return results, taken, refused
+            judged.refused.append(Kept(raw, event, where))
+            judged.results.append(Result(status="rejected", id=id, source=source, **_why(event)))
+    return judged
 
 
 def _result(status: Status, event: Event, **more: Any) -> Result:

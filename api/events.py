@@ -10,12 +10,12 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 
 from api import alert_action
-from api.append import Checked, Results, settle
+from api.append import Checked, Results, carry_out, judge
 from api.auth import Caller, EventWriter
 from api.backend import Backend, BackendDependency, kafka
 from api.event_body import EVENT_BYTES, Sent, split
 from api.problem import Problem, problems, short
-from api.rejected import Refused, keep
+from api.rejected import Kept, Refused, keep
 from infra.clock import clock
 from schemas import alert as alerts
 from schemas import organization, rule
@@ -67,10 +67,11 @@ async def append(
         if problem.status_code == 400 and 0 < len(body) <= EVENT_BYTES:
             unreadable = Refused(400, "unreadable", "event", body[:60], str(problem.detail))
             async with kafka():
-                await keep(backend.log, who.actor, [(body, unreadable)])
+                await keep(backend.log, who.actor, [Kept(body, unreadable)])
         raise
     await _look_up_alerts(backend, who, checked)
-    everything = await settle(backend, who.actor, [_named(*each) for each in zip(sent, checked, strict=True)])
+    judged = await judge(backend, [_named(*each) for each in zip(sent, checked, strict=True)])
+    everything = await carry_out(backend, who.actor, judged)
     if everything.rejected == len(sent):
         raise _all_refused(everything)
     return everything

@@ -1,7 +1,8 @@
 """What the REST gateway refuses, kept whole on the topic `rejected`: raw bytes (encrypted), where from and why."""
 
 import hashlib
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import orjson
 
@@ -16,6 +17,7 @@ from schemas.topics import REJECTED
 TEXTS = {
     "not-allowed": ("令牌无此权限", "is not for this token"),
     "wrong-institution": ("不在令牌的机构范围内", "is not covered by the token"),
+    "not-supported": ("暂不支持{detail}", "is not supported{detail}"),
     "unknown-alert": ("没有此告警", "is no alert that the token covers"),
     "future": ("时间在未来", "lies in the future"),
     "forbidden-act": ("当前不允许此操作：{detail}", "cannot be done now: {detail}"),
@@ -44,19 +46,22 @@ class Refused(Exception):
 KEPT_BYTES = 2 << 20
 
 
-async def keep(log: Log, actor: str, refused: list[tuple[bytes, Refused]], **where: Any) -> None:
-    """Append what was refused to `rejected`; returns once Kafka holds it all. The same bytes have the same id.
+class Kept(NamedTuple):
+    """What goes to `rejected`: the bytes as sent, why they are refused, and what is known of kind and institution."""
 
-    ``where`` is what is known of kind, device and institution.
-    """
+    raw: bytes
+    why: Refused
+    where: Mapping[str, str | None] = {}
+
+
+async def keep(log: Log, actor: str, refused: Iterable[Kept]) -> None:
+    """Append what was refused to `rejected`; returns once Kafka holds it all. The same bytes have the same id."""
     assert log.producer is not None
     source = f"rest/{actor}"
     futures = []
-    for raw, why in refused:
-        id = identity(source, hashlib.sha256(raw).hexdigest())
-        value = orjson.dumps(
-            record(id, source, why.reason, why.field, why.value, why.message, raw[:KEPT_BYTES], **where)
-        )
-        futures.append(await log.producer.send(REJECTED, value, source.encode()))
+    for raw, why, where in refused:
+        id, cut = identity(source, hashlib.sha256(raw).hexdigest()), raw[:KEPT_BYTES]
+        value = record(id, source, why.reason, why.field, why.value, why.message, cut, **where)
+        futures.append(await log.producer.send(REJECTED, orjson.dumps(value), source.encode()))
     for future in futures:
         await future

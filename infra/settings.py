@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     tick_seconds: float = Field(60, gt=0, description="Seconds (of Mailiu's clock) between two `clock.ticked` events.")
     worker: str = Field("w1", pattern=r"^[\w-]+$", description="Stable name of this stream worker.")
     token_issuer: str = Field("mailiu", description="Issuer and audience of the bearer tokens.")
+    notice_webhook: str = Field(
+        "", pattern=r"^(https?://\S+)?$",
+        description="URL of the message service that gets signed notices; empty: the outbox (`mailiu outbox`).",
+    )
     log_level: str = Field("INFO", description="Level of our own log lines.")
 
     @property

@@ -1,205 +1,203 @@
-"""Device commands: what the fold asks of a device is published on its `down/command`, at least once, never too late.
+"""The sender: what the fold asks for leaves the house from here, and from nowhere else.
 
-A command has a deadline. It is checked before publishing, given to the broker as the message's own expiry, so that a
-device that comes back late does not get an old question, and stands in the message itself. The outcome is an event
-(sent or expired); its identity is that of the command, so that a command sent twice has one outcome. Kafka's offset is
-committed after the outcome.
+It reads `derived` as a consumer of its own, so that replay, rebuild, refold and verify send nothing. Commands go to
+devices one after the other, each notice is tried on its own until its deadline. Kafka's offset of a partition is
+committed up to the first record that is not settled: after a crash everything from there is read again, what the ledger
+knows is settled is passed over, and what is sent a second time has the same id.
 """
 
 import asyncio
 import logging
-import math
 import signal
 import sys
-import threading
-from collections import deque
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
-from paho.mqtt.client import Client, MQTTMessageInfo
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
-from infra.clients import consumer, mqtt, mqtt_address
+from infra.clients import consumer
 from infra.clock import clock
 from infra.log import Log
 from infra.part import ready
 from infra.settings import settings
-from schemas.envelope import Event
-from schemas.topics import DERIVED
+from schemas.topics import DERIVED, EVENTS
+from streams.event import read
+from streams.sending import notice
+from streams.sending.channels import Adapter, Outbox, SignedWebhook, outbox_file
+from streams.sending.command import REQUESTED, Broker, Command, Commands
+from streams.sending.duty import TYPES, Duty
+from streams.sending.ledger import Ledger
+from streams.sending.notice import QUEUED, RECALLED, Delivery, Notice
 
-GROUP, CLIENT = "mailiu-sender", "mailiu-sender"
-REQUESTED = "mailiu.device.command-requested.v1"
-#: Seconds (of the machine) within which the broker must acknowledge; then the connection is made anew.
-PUBACK_SECONDS = 10.0
-PAUSE_SECONDS = 0.5
+__all__ = ["REQUESTED", "run"]
+
+GROUP = "mailiu-sender"
+MOST = 2000  #: under way at once; then reading waits
 
 log = logging.getLogger("mailiu.sender")
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command as the fold asked for it."""
+class DutyReader:
+    """Keeps `Duty` up with partition 0 of `events`, where every organization event lies."""
 
-    id: str
-    subject: str
-    institution: str
-    device: str
-    command: str
-    expires: str
-    text: dict[str, str]
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.duty = ledger, Duty(settings().zone.key)
+        self.partition = TopicPartition(EVENTS, 0)
+        self.reader: AIOKafkaConsumer = consumer()
 
-    @classmethod
-    def read(cls, value: bytes, identity: str) -> "Command":
-        """The command in a record of `derived`."""
-        event = orjson.loads(value)
-        data = event["data"]
-        return cls(
-            identity, event["subject"], event["institution"], data["device"], data["command"], data["expires"],
-            data["text"],
-        )  # fmt: skip
+    async def start(self) -> None:
+        """Begin where the ledger ends."""
+        await self.reader.start()
+        self.reader.assign([self.partition])
+        end = (await self.reader.end_offsets([self.partition]))[self.partition]
+        if self.ledger.next > end:
+            self.ledger.forget_duty()
+        for value in self.ledger.duty():
+            self.duty.learn(read(0, 0, value))
+        self.reader.seek(self.partition, self.ledger.next)
+        await self.refresh()
 
-    @property
-    def topic(self) -> str:
-        """Where the device listens."""
-        return f"mailiu/{self.institution}/{self.device}/down/command"
-
-    def payload(self) -> bytes:
-        """What the device gets; ``id`` lets it know a repetition."""
-        return orjson.dumps({"command": self.command, "id": self.id, "expires": self.expires, "text": self.text})
-
-    def left(self) -> float:
-        """Seconds of the machine until the deadline. Raises ``ValueError`` when it is no time."""
-        return (datetime.fromisoformat(self.expires) - clock().now()).total_seconds() / clock().speed
-
-    def outcome(self, sent: bool) -> Event:
-        """What became of it. Sent or expired, it is one event: the first to be appended counts."""
-        return Event(
-            id=f"{self.id}/outcome", source="sender", subject=self.subject, institution=self.institution,
-            type=f"mailiu.device.command-{'sent' if sent else 'expired'}.v1", time=clock().now(), actor="sender",
-            causationid=self.id, data={"command": self.id, "device": self.device},
-        )  # fmt: skip
-
-
-class Broker:
-    """A connection to the MQTT broker on which one message at a time is published and acknowledged."""
-
-    def __init__(self) -> None:
-        self.client: Client | None = None
-
-    def publish(self, command: Command) -> bool:
-        """Publish with quality of service 1 and wait for the broker's PUBACK; False when it did not come in time.
-
-        A message without PUBACK is forgotten with its connection, so that it is never sent later by itself.
-        """
-        try:
-            client = self.client or self._connect()
-            seconds = command.left()  # connecting may have taken long
-            if seconds < 1:
-                return False
-            properties = Properties(PacketTypes.PUBLISH)
-            properties.MessageExpiryInterval = math.floor(seconds)
-            message: MQTTMessageInfo = client.publish(command.topic, command.payload(), qos=1, properties=properties)
-            message.wait_for_publish(min(seconds, PUBACK_SECONDS))
-            if message.is_published():
-                return True
-        except (OSError, RuntimeError, ValueError) as error:
-            log.warning("MQTT broker: %s", error)
-        self.close()
-        return False
-
-    def _connect(self) -> Client:
-        client, connected = mqtt(CLIENT), threading.Event()
-        refused: list[str] = []
-
-        def on_connect(_c: Client, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
-            if reason.is_failure:
-                refused.append(str(reason))
-            connected.set()
-
-        client.on_connect = on_connect
-        client.connect(*mqtt_address(), clean_start=True)
-        client.loop_start()
-        self.client = client
-        if not connected.wait(PUBACK_SECONDS) or refused:
-            raise OSError(refused[0] if refused else "no answer")
-        return client
-
-    def close(self) -> None:
-        """Drop the connection and what is in flight on it."""
-        client, self.client = self.client, None
-        if client:
-            client.disconnect()
-            client.loop_stop()
+    async def refresh(self) -> Duty:
+        """Read up to the end of the partition as it is now; what was appended before a notice's cause is known then."""
+        end = (await self.reader.end_offsets([self.partition]))[self.partition]
+        while (at := await self.reader.position(self.partition)) < end:
+            records = (await self.reader.getmany(timeout_ms=1000)).get(self.partition, [])
+            found = [(r.offset, r.value) for r in records if _type(r) in TYPES]
+            for _, value in found:
+                self.duty.learn(read(0, 0, value))
+            if records:
+                self.ledger.learn(found, records[-1].offset + 1)
+            log.debug("duty read from %d", at)
+        return self.duty
 
 
 class Sender:
-    """Sends commands one after the other."""
+    """Takes records of `derived` and settles each in a task of its own."""
 
-    def __init__(self, journal: Log, broker: Broker) -> None:
-        self.journal, self.broker = journal, broker
-        self.done: deque[str] = deque(maxlen=1000)  #: ids of the latest; a command may lie in `derived` twice
+    def __init__(self, journal: Log, adapter: Adapter, reader: DutyReader, ledger: Ledger, broker: Broker) -> None:
+        self.journal, self.adapter, self.reader, self.ledger = journal, adapter, reader, ledger
+        self.commands = Commands(journal, broker)
+        self.tasks: dict[tuple[TopicPartition, int], asyncio.Task[None]] = {}
+        self.deliveries: dict[str, asyncio.Task[None]] = {}
+        self.ends: dict[TopicPartition, int] = {}
 
-    async def send(self, command: Command) -> bool:
-        """Publish ``command`` unless its deadline passes first, and append the outcome; whether it was sent."""
-        sent = False
-        while not sent and command.left() >= 1:
-            sent = await asyncio.to_thread(self.broker.publish, command)
-            if not sent:
-                await asyncio.sleep(PAUSE_SECONDS)
-        await self.journal.append(command.outcome(sent))
-        log.info("command %s for %s %s", command.id, command.device, "sent" if sent else "expired")
-        return sent
+    async def take(self, partition: TopicPartition, records: list[Any]) -> None:
+        """Begin with ``records`` of one partition."""
+        refreshed = False
+        for record in records:
+            self.ends[partition] = record.offset + 1
+            kind, id = _type(record), dict(record.headers).get("ce_id", b"").decode()
+            try:
+                if kind == REQUESTED:
+                    self._begin(partition, record.offset, self.commands.send(Command.read(record.value, id)))
+                elif kind == QUEUED:
+                    queued = Notice.read(record.value, id)
+                    if not refreshed:
+                        await self.reader.refresh()
+                        refreshed = True
+                    if queued.id not in self.deliveries and not self.ledger.settled(queued.id):
+                        self.deliveries[queued.id] = self._begin(partition, record.offset, self._deliver(queued))
+                elif kind == RECALLED:
+                    self._recall(orjson.loads(record.value)["data"]["notice"])
+            except (KeyError, ValueError, TypeError) as error:
+                log.error("%s %d:%d says nothing: %r", DERIVED, record.partition, record.offset, error)
 
-    async def take(self, record: Any) -> None:
-        """Send the command in a record of `derived`, if it is one."""
-        about = dict(record.headers)
-        if about.get("ce_type") != REQUESTED.encode():
-            return
-        try:
-            command = Command.read(record.value, about["ce_id"].decode())
-            command.left()
-        except (KeyError, ValueError, TypeError) as error:
-            log.error("derived %d:%d is no command: %r", record.partition, record.offset, error)
-            return
-        if command.id not in self.done:
-            await self.send(command)
-            self.done.append(command.id)
+    def _begin(self, partition: TopicPartition, offset: int, work: Any) -> "asyncio.Task[None]":
+        task = self.tasks[partition, offset] = asyncio.create_task(work)
+        return task
+
+    async def _deliver(self, queued: Notice) -> None:
+        whom = await notice.people(queued, self.reader.duty)
+        await Delivery(queued, whom, self.adapter, self.journal).run()
+        self._settle(queued.id, queued.deadline.timestamp())
+
+    def _recall(self, id: str) -> None:
+        """Stop a notice that is still tried."""
+        if task := self.deliveries.get(id):
+            task.cancel()
+        self._settle(id, clock().now().timestamp())
+
+    def _settle(self, id: str, deadline: float) -> None:
+        self.ledger.settle(id, round(deadline * 1000), round(clock().now().timestamp() * 1000))
+
+    def settled(self) -> dict[TopicPartition, int]:
+        """The offset to commit of each partition. Raises what a task could not cope with."""
+        for at, task in list(self.tasks.items()):
+            if task.done():
+                del self.tasks[at]
+                if not task.cancelled():
+                    task.result()
+        self.deliveries = {id: task for id, task in self.deliveries.items() if not task.done()}
+        first: dict[TopicPartition, int] = {}
+        for partition, offset in self.tasks:
+            first[partition] = min(offset, first.get(partition, offset))
+        return self.ends | first
+
+    async def stop(self) -> None:
+        """End what is under way; it is begun again from the committed offsets."""
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+
+def adapter() -> Adapter:
+    """The message service of the settings; without one, or on a clock that is not the real one, the outbox."""
+    url = settings().notice_webhook
+    return SignedWebhook(url) if url and clock().real else Outbox(outbox_file())
+
+
+def _type(record: Any) -> str:
+    return next((value.decode() for name, value in record.headers if name == "ce_type"), "")
 
 
 async def _serve(stopping: asyncio.Event) -> None:
-    broker = Broker()
-    # A lasting member, so that a restart need not wait for the session to end; a command may wait long for its broker.
+    broker, ledger, carrier = Broker(), Ledger(settings().home / "sender" / f"{settings().worker}.db"), adapter()
+    # A lasting member, so that a restart need not wait for the session to end.
     reader = consumer(
         DERIVED, group=GROUP, group_instance_id=f"sender-{settings().worker}", session_timeout_ms=6000,
         max_poll_interval_ms=24 * 3_600_000,
     )  # fmt: skip
+    duty = DutyReader(ledger)
     await reader.start()
     try:
+        await duty.start()
         async with Log() as journal:
-            sender = Sender(journal, broker)
+            sender = Sender(journal, carrier, duty, ledger, broker)
             ready("sender")
-            while not stopping.is_set():
-                for partition, records in (await reader.getmany(timeout_ms=500)).items():
-                    for record in records:
-                        await sender.take(record)
-                        if stopping.is_set():
-                            break
-                    await _commit(reader, partition, record.offset + 1)
+            try:
+                await _loop(reader, sender, stopping)
+            finally:
+                await sender.stop()
     finally:
         broker.close()
+        await carrier.close()
+        await duty.reader.stop()
         await reader.stop()
+        ledger.close()
 
 
-async def _commit(reader: Any, partition: TopicPartition, next: int) -> None:
+async def _loop(reader: AIOKafkaConsumer, sender: Sender, stopping: asyncio.Event) -> None:
+    committed: dict[TopicPartition, int] = {}
+    while not stopping.is_set():
+        if len(sender.tasks) < MOST:
+            for partition, records in (await reader.getmany(timeout_ms=200, max_records=MOST)).items():
+                await sender.take(partition, records)
+        else:
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(0)
+        ends = sender.settled()
+        if ends != committed:
+            await _commit(reader, ends)
+            committed = ends
+
+
+async def _commit(reader: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:
+    mine = reader.assignment()
     try:
-        await reader.commit({partition: next})
+        await reader.commit({partition: end for partition, end in ends.items() if partition in mine})
     except (CommitFailedError, IllegalStateError) as error:
-        log.info("commit of %s: %s; whoever has it now sends it again", partition, error)
+        log.info("commit: %s; whoever has the partition now sends again", error)
 
 
 async def _main() -> None:

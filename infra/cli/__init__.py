@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "Append events from files: CSV, NDJSON, FHIR bundles.",
     "decode": "Decode device payloads; needs no server.",
     "rejected": "List what was refused, or send it through the gate again.",
+    "outbox": "Read the notices that were sent to residents, contacts and staff here.",
     "schemas": "Print or write the JSON Schema of every event.",
     "rebuild": "Rebuild projections from the log while writes go on.",
     "verify": "Rebuild and refold everything, and compare with what is served.",

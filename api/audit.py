@@ -1,28 +1,19 @@
 """The audit trail: every view of a person goes to the topic `audit` (who, what, whom, when) before it is shown."""
 
-import uuid
-
-import orjson
+from collections.abc import Iterable
 
 from api.auth import Caller
-from infra.clock import clock
-from infra.log import Log
-from schemas.envelope import rfc3339
-from schemas.topics import AUDIT
+from infra.audit.trail import Trail
 
 
-async def viewed(log: Log, who: Caller, what: str, resident: str) -> None:
-    """Record that ``who`` is about to see ``what`` of ``resident``; returns once Kafka holds the record."""
-    assert log.producer is not None
-    now = clock().now()
-    record = {
-        "id": str(uuid.uuid4()),
-        "actor": who.actor,
-        "role": who.role,
-        "action": "viewed",
-        "what": what,
-        "resident": resident,
-        "time": rfc3339(now),
-    }
-    stamp = round(now.timestamp() * 1000)
-    await log.producer.send_and_wait(AUDIT, orjson.dumps(record), who.actor.encode(), timestamp_ms=stamp)
+async def viewed(
+    trail: Trail, who: Caller, what: str, residents: str | Iterable[str], purpose: str | None = None,
+    action: str = "viewed",
+) -> None:  # fmt: skip
+    """Record that ``who`` is about to see ``what`` of ``residents``; returns once Kafka holds the record.
+
+    A page that shows nobody is no view, and leaves no record.
+    """
+    whom = [residents] if isinstance(residents, str) else list(residents)
+    if whom or action != "viewed":
+        await trail.append(who.actor, action, what, whom, role=who.role, purpose=purpose, token=who.token)

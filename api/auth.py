@@ -17,18 +17,25 @@ from api.problem import Problem
 from infra.settings import settings
 
 Role = Literal["clinician", "nurse", "manager", "analyst", "integrator", "admin"]
-Right = Literal["append", "alerts", "act", "close-red", "residents", "statistics", "exact", "operate", "administer"]
+Right = Literal[
+    "append", "alerts", "act", "close-red", "residents", "identify", "names", "statistics", "exact", "operate",
+    "administer",
+]  # fmt: skip
 ROLES: tuple[Role, ...] = get_args(Role)
 EVERYWHERE = "*"
 
-#: A manager sees statistics and no person; an analyst statistics with small counts suppressed.
+CARE: frozenset[Right] = frozenset(
+    {"append", "alerts", "act", "residents", "identify", "names", "statistics", "exact", "operate"}
+)
+#: A manager sees statistics and no person; an analyst statistics with small counts suppressed. To identify is to record
+#: who somebody is and to find the resident of an ID number; names in the clear are for those who care for the person.
 RIGHTS: dict[Role, frozenset[Right]] = {
-    "clinician": frozenset({"append", "alerts", "act", "close-red", "residents", "statistics", "exact", "operate"}),
-    "nurse": frozenset({"append", "alerts", "act", "residents", "statistics", "exact", "operate"}),
+    "clinician": CARE | {"close-red"},
+    "nurse": CARE,
     "manager": frozenset({"statistics", "exact", "operate"}),
     "analyst": frozenset({"statistics", "operate"}),
-    "integrator": frozenset({"append", "operate"}),
-    "admin": frozenset(get_args(Right)),
+    "integrator": frozenset({"append", "identify", "operate"}),
+    "admin": frozenset(get_args(Right)) - {"names"},
 }
 
 
@@ -40,6 +47,8 @@ class Caller:
     role: Role
     institutions: frozenset[str]
     expires: float = float("inf")
+    token: str | None = None  #: the id (jti) of the token
+    issued: float = 0.0
 
     def may(self, right: Right) -> bool:
         """Whether the role has this right."""
@@ -91,7 +100,8 @@ def read(token: str) -> Caller:
         role, institutions = claims["role"], claims["institutions"]
         if role not in ROLES or not isinstance(institutions, list):
             raise ValueError("role or institutions")
-        return Caller(str(claims["sub"]), role, frozenset(map(str, institutions)), float(claims["exp"]))
+        expires, issued = float(claims["exp"]), float(claims["iat"])
+        return Caller(str(claims["sub"]), role, frozenset(map(str, institutions)), expires, claims.get("jti"), issued)
     except jwt.ExpiredSignatureError as error:
         raise unauthorized("the token has expired") from error
     except (jwt.PyJWTError, KeyError, ValueError) as error:
@@ -128,6 +138,7 @@ AnyCaller = Annotated[Caller, Depends(caller)]
 EventWriter = Annotated[Caller, Depends(allowed("append"))]
 AlertReader = Annotated[Caller, Depends(allowed("alerts"))]
 AlertActor = Annotated[Caller, Depends(allowed("act"))]
+Identifier = Annotated[Caller, Depends(allowed("identify"))]
 ResidentReader = Annotated[Caller, Depends(allowed("residents"))]
 StatisticsReader = Annotated[Caller, Depends(allowed("statistics"))]
 Operator = Annotated[Caller, Depends(allowed("operate"))]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -15,7 +15,9 @@ from api.feed import Feed
 from api.position import Progress
 from api.problem import Problem
 from api.tables import Tables
+from infra.audit.trail import Trail
 from infra.log import Log, Position
+from infra.settings import settings
 from schemas.envelope import Event
 from schemas.topics import EVENTS
 
@@ -28,6 +30,8 @@ class Backend:
     def __init__(self, log: Log, feed: Feed, tables: Tables) -> None:
         self.log, self.feed, self.tables = log, feed, tables
         self.progress = Progress(tables, log.partitions)
+        assert log.producer is not None
+        self.trail = Trail(log.producer, "api", settings().home)
         self._ends: dict[str, tuple[float, dict[int, int]]] = {}
 
     async def append(self, events: list[Event]) -> list[list[Position]]:
@@ -40,10 +44,12 @@ class Backend:
                     await asyncio.sleep(0)
             return list(await asyncio.gather(*futures))
 
-    async def viewed(self, who: Caller, what: str, resident: str) -> None:
-        """Write the view of a person to the audit trail; without that there is no view (503)."""
+    async def viewed(
+        self, who: Caller, what: str, residents: str | Iterable[str], purpose: str | None = None, action: str = "viewed"
+    ) -> None:
+        """Write the view of a person, or of several, to the audit trail; without that there is no view (503)."""
         async with kafka():
-            await audit.viewed(self.log, who, what, resident)
+            await audit.viewed(self.trail, who, what, residents, purpose, action)
 
     async def ends(self, topic: str = EVENTS, max_age: float = 1.0) -> dict[int, int]:
         """Next offset to be written of each partition of ``topic``, at most ``max_age`` seconds old."""
@@ -72,10 +78,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open log, feed and tables for the app's life."""
     tables = Tables()
     async with Log() as log, Feed(log.partitions) as feed:
-        app.state.backend = Backend(log, feed, tables)
+        app.state.backend = backend = Backend(log, feed, tables)
         try:
             yield
         finally:
+            backend.trail.close()
             await tables.close()
 
 

@@ -15,6 +15,7 @@ from api import (
     events,
     freshness,
     health,
+    identity,
     metrics,
     problem,
     resident,
@@ -35,6 +36,7 @@ TAGS = [
     {"name": "events", "description": "Append events to the log. 写入事件。"},
     {"name": "alerts", "description": "The alert feed and what people do with alerts. 告警与处置。"},
     {"name": "residents", "description": "One resident. 居民个人。"},
+    {"name": "identity", "description": "Who a resident is: sealed, audited, erasable. 居民身份。"},
     {"name": "statistics", "description": "Numbers that explain themselves. 统计指标。"},
     {"name": "operation", "description": "Freshness, health, metrics. 运行状态。"},
 ]
@@ -49,7 +51,7 @@ def make() -> FastAPI:
     problem.install(made)
     made.add_middleware(BodyLimit)
     made.add_middleware(metrics.Measured)
-    for context in (events, alert_stream, alert, alert_action, resident, statistics, freshness, health, docs):
+    for context in (events, alert_stream, alert, alert_action, identity, resident, statistics, freshness, health, docs):
         made.include_router(context.router)
     docs.describe(made)
     return made

@@ -25,6 +25,7 @@ KINDS: dict[int, tuple[str, str, str]] = {
     405: ("wrong-method", "This address does not take that method", "此地址不支持该方法"),
     406: ("not-acceptable", "The answer cannot be given in that form", "无法以所要求的格式回答"),
     409: ("conflict", "This contradicts what is already recorded", "与已有记录冲突"),
+    410: ("gone", "This was erased", "已清除"),
     413: ("too-large", "The request is too large", "请求过大"),
     415: ("unsupported-media-type", "The content type or encoding is not supported", "不支持的内容类型或编码"),
     422: ("invalid", "The request is not valid", "请求内容无效"),
@@ -117,12 +118,18 @@ def install(app: FastAPI) -> None:
         found = error.errors()
         if any(each["type"] == "json_invalid" for each in found):
             return problem_response(request.url.path, 400, "the body is not JSON")
-        errors = [_field_error(".".join(map(str, e["loc"][1:])) or "body", e.get("input"), e["msg"]) for e in found]
+        secret = "identity" in getattr(request.scope.get("route"), "tags", ())  # what is sent there is not repeated
+        errors = [
+            _field_error(".".join(map(str, e["loc"][1:])) or "body", None if secret else e.get("input"), e["msg"])
+            for e in found
+        ]
         detail = f"{errors[0]['field']}: {errors[0]['message']}"
         return problem_response(request.url.path, 422, detail, errors=errors)
 
     async def ours(request: Request, error: Exception) -> Response:
-        logging.getLogger("mailiu.api").error("%s %s", request.method, request.url.path, exc_info=error)
+        # The route, not the path: what somebody wrote into an address may be a name.
+        route = getattr(request.scope.get("route"), "path", "?")
+        logging.getLogger("mailiu.api").error("%s %s", request.method, route, exc_info=error)
         return problem_response(request.url.path, 500)
 
     app.add_exception_handler(HTTPException, http)

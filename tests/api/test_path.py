@@ -234,8 +234,8 @@ async def test_every_view_of_a_person_is_in_the_audit_trail(house: House) -> Non
     for path in ("", "/timeline", "/readings", "/blood-pressure"):
         house.api.get(f"/v1/residents/{resident}{path}", headers=house.token(actor=actor)).raise_for_status()
     records = [json.loads(value) for value in await _all(AUDIT)]
-    views = [(each["what"], each["resident"], each["role"]) for each in records if each["actor"] == actor]
-    assert views == [(what, resident, "clinician") for what in ("summary", "timeline", "readings", "blood-pressure")]
+    views = [(each["what"], each["residents"], each["role"]) for each in records if each["actor"] == actor]
+    assert views == [(what, [resident], "clinician") for what in ("summary", "timeline", "readings", "blood-pressure")]
 
 
 async def test_what_the_gateway_refused_can_be_read_back_byte_for_byte(house: House) -> None:

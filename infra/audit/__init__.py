@@ -1,0 +1,1 @@
+"""The audit trail: who saw whom, hash-chained on the topic `audit`."""

@@ -32,11 +32,11 @@ def gateway(name: str, institution: Institution = None, out: Out = None, days: D
 def server() -> None:
     """Renew the MQTT broker's own certificate now; it goes on serving. At its start it renews what ends in 30 days."""
     from infra.settings import settings
-    from infra.stack import accounts
+    from infra.stack import mosquitto
     from infra.tls.authority import Authority
 
     until = Authority(settings().tls).server(_names(), renew=True)
-    running = accounts.reload()
+    running = mosquitto.reload()
     print(f"the broker's certificate is valid until {until:%Y-%m-%d}" + ("" if running else "; no broker of ours runs"))
 
 
@@ -44,14 +44,14 @@ def server() -> None:
 def revoke(name: str) -> None:
     """Revoke every certificate of a device or gateway; it is refused from its next connection on."""
     from infra.settings import settings
-    from infra.stack import accounts
+    from infra.stack import mosquitto
     from infra.tls.authority import Authority, NotIssued
 
     try:
         count = Authority(settings().tls).revoke(name)
     except NotIssued as error:
         raise Refusal(str(error)) from error
-    accounts.reload()
+    mosquitto.reload()
     print(f"{count} revoked")
 
 
@@ -93,7 +93,7 @@ def _hand_out(name: str, institution: str | None, out: Path | None, days: float,
     from datetime import timedelta
 
     from infra.settings import settings
-    from infra.stack import accounts
+    from infra.stack import accounts, mosquitto
     from infra.tls.authority import Authority, NotIssued, hand_out
 
     try:
@@ -102,7 +102,7 @@ def _hand_out(name: str, institution: str | None, out: Path | None, days: float,
         files = hand_out(authority, name, out or Path(name), timedelta(days=days))
     except (accounts.Unacceptable, NotIssued) as error:
         raise Refusal(str(error)) from error
-    accounts.reload()
+    mosquitto.reload()
     for file in files:
         print(file)
     whose = f"every device of {account.institution}" if account.gateway else f"{account.institution}/{name}"

@@ -20,7 +20,7 @@ def password(
     """Give a device a new password and print it, this once; only its hash is kept. Others stay connected."""
     import secrets
 
-    from infra.stack import accounts
+    from infra.stack import accounts, mosquitto
 
     try:
         accounts.add(name, institution, gateway)
@@ -28,7 +28,7 @@ def password(
         raise Refusal(str(error)) from error
     word = secrets.token_urlsafe(24)
     accounts.set_password(name, word)
-    accounts.reload()
+    mosquitto.reload()
     print(word)
 
 
@@ -38,7 +38,7 @@ def block(name: str) -> None:
     import contextlib
 
     from infra.settings import settings
-    from infra.stack import accounts
+    from infra.stack import accounts, mosquitto
     from infra.tls.authority import Authority, NotIssued
 
     try:
@@ -47,7 +47,7 @@ def block(name: str) -> None:
         raise Refusal(str(error)) from error
     with contextlib.suppress(NotIssued):
         Authority(settings().tls).revoke(name)
-    accounts.reload()
+    mosquitto.reload()
     print(f"{name} may no longer connect")
 
 

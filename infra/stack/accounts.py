@@ -9,7 +9,6 @@ without ending a session.
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,18 +118,6 @@ def write_rights() -> Path:
     text = OURS + "".join("\n" + account.rights() for account in accounts().values())
     _replace(file, text.encode())
     return file
-
-
-def reload() -> bool:
-    """Let the running broker of this home read passwords, rights and certificates anew; whether there is one."""
-    from infra.stack.supervisor import read_status, supervisor_pid
-
-    write_rights()
-    state = next((s for s in read_status() if s.part == "mosquitto"), None)
-    if supervisor_pid() is None or state is None or state.pid is None or state.state != "running":
-        return False
-    os.kill(state.pid, signal.SIGHUP)
-    return True
 
 
 def _file() -> Path:

@@ -8,7 +8,9 @@ Persistence is the second line: the receipt that a device gets once Kafka holds 
 """
 
 import getpass
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -121,6 +123,26 @@ def greet() -> None:
         raise OSError(codes[0] if codes else "no answer")
 
 
+def reload() -> bool:
+    """Let the running broker of this home read passwords, rights and certificates anew; whether there is one.
+
+    Nobody who may stay is disconnected. But the broker takes the rights of a session that nobody has resumed since it
+    started (it no longer knows the password), so that it would queue nothing more for a bridge that is down: that
+    session is resumed once.
+    """
+    from infra.stack.supervisor import read_status, supervisor_pid
+
+    accounts.write_rights()
+    states = {state.part: state for state in read_status()} if supervisor_pid() else {}
+    broker, bridge = states.get("mosquitto"), states.get("bridge")
+    if broker is None or broker.pid is None or broker.state != "running":
+        return False
+    os.kill(broker.pid, signal.SIGHUP)
+    if bridge is None or bridge.state != "running":
+        _subscribe_as_bridge(mqtt_address()[1])
+    return True
+
+
 def _make_session() -> None:
     """Make the bridge's lasting session before any device can publish, so that the first message finds a queue."""
     with socket.socket() as free:
@@ -138,7 +160,7 @@ def _make_session() -> None:
 def _subscribe_as_bridge(port: int) -> None:
     lasting = Properties(PacketTypes.CONNECT)
     lasting.SessionExpiryInterval = 0xFFFFFFFF
-    client = mqtt(settings().mqtt_bridge_id)
+    client = mqtt(settings().mqtt_bridge_id, manual_ack=True)  # what waits in the session is the bridge's
     subscribed: list[int] = []
     client.on_subscribe = lambda _c, _u, mid, _codes, _p: subscribed.append(mid)
     for _ in range(50):

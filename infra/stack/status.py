@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from infra.clients import admin, consumer
+from infra.stack.broker_remark import remark
 from infra.stack.supervisor import State, read_status
 from schemas.topics import DERIVED, DEVICES, EVENTS, REJECTED
 
@@ -65,4 +66,8 @@ def status() -> list[dict[str, Any]]:
         asyncio.run(lags()) if any(s.part == "kafka" and s.state in ("running", "external") for s in states) else {}
     )
     now = time.time()
-    return [asdict(s) | {"since": round(now - s.since), "lag": behind.get(s.part), "memory": memory(s)} for s in states]
+    rows = [asdict(s) | {"since": round(now - s.since), "lag": behind.get(s.part), "memory": memory(s)} for s in states]
+    for row in rows:
+        if row["part"] == "mosquitto" and row["state"] == "running":
+            row["message"] = remark()
+    return rows

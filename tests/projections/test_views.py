@@ -29,6 +29,8 @@ def test_a_reading_with_everything(database: Database) -> None:
         "diastolic": 92.5, "mean": 110.0, "pulse": 71.0, "value": None, "unit": "mm[Hg]", "context": None,
         "place": "office", "source": "self-reported", "device": "D-0417", "user_slot": 2, "flags": ["irregular-pulse"],
         "clock": "corrected", "device_time": "2026-03-01T23:10:30.000Z", "position_of_body": "sitting", "arm": "left",
+        **dict.fromkeys(("model", "activity", "leads", "duration", "sampling_rate", "urgent", "trace", "trace_type")),
+        **dict.fromkeys(("trace_bytes", "distance", "energy")),
         "event_source": "test", "origin": "live", "retracted": 0, "topic": "events", "partition": 0, "offset": 0,
     }  # fmt: skip
 
@@ -47,6 +49,37 @@ def test_what_a_reading_leaves_out_has_the_meaning_that_the_schema_gives_it(data
     glucose = {"kind": "glucose", "value": 6.1, "unit": "mmol/L", "context": "random", "position_of_body": None}
     weight = {"kind": "weight", "value": 61.25, "unit": "kg", "context": None, "position_of_body": None}
     assert rows == [bp | rest, glucose | rest, weight | rest]
+
+
+def test_an_electrocardiogram_has_its_trace_by_hash_and_what_a_clinician_read(database: Database) -> None:
+    sha, when = "ab" * 32, "2026-03-02T00:00:00Z"
+    trace = {"sha256": sha, "media_type": "application/dicom", "bytes": 48210}
+    ecg = {"leads": 1, "duration": 30, "sampling_rate": 300, "heart_rate": 88, "urgent": True, "trace": trace}
+    database.play(
+        event("reading.ecg-measured.v1", "R1", when, "e", **ecg),
+        event("reading.ecg-measured.v1", "R1", when, "f", leads=12, duration=10, sampling_rate=500),
+        event("reading.ecg-read.v1", "R1", "2026-03-02T01:00:00Z", reading=str(identity("test", "e")),
+              conclusion="abnormal", text="ST", _actor="D1"),
+        event("reading.activity-measured.v1", "R1", when, value=6412, distance=4210.5),
+    )  # fmt: skip
+    columns = "kind, value, unit, leads, duration, sampling_rate, urgent, trace, trace_type, trace_bytes, distance"
+    assert database.rows(f"SELECT {columns} FROM readings ORDER BY kind DESC") == [
+        {
+            "kind": "ecg", "value": 88.0, "unit": "/min", "leads": 1, "duration": 30.0, "sampling_rate": 300.0,
+            "urgent": True, "trace": sha, "trace_type": "application/dicom", "trace_bytes": 48210, "distance": None,
+        },
+        {
+            "kind": "activity", "value": 6412.0, "unit": "{steps}", "leads": None, "duration": None,
+            "sampling_rate": None, "urgent": None, "trace": None, "trace_type": None, "trace_bytes": None,
+            "distance": 4210.5,
+        },
+    ]  # fmt: skip
+    [remark] = database.rows("SELECT event, reading, conclusion, text, actor FROM reading_remarks")
+    assert remark == {
+        "event": "ecg-read", "reading": str(identity("test", "e")), "conclusion": "abnormal", "text": "ST",
+        "actor": "D1",
+    }  # fmt: skip
+    assert database.rows("SELECT missing FROM unparsed") == [{"missing": "data.trace"}]
 
 
 def test_a_retraction_may_come_before_or_after_and_only_for_its_own_resident(database: Database) -> None:

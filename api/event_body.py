@@ -14,6 +14,7 @@ JSON_TYPES = frozenset({"application/json", "application/cloudevents+json", "app
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 #: What matters to find the elements of an array: strings as a whole, brackets and commas.
 SIGN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},]', re.S)
+COLON = re.compile(rb"\s*:\s*")
 OPENING, CLOSING = (b"[", b"{"), (b"]", b"}")
 
 
@@ -63,6 +64,26 @@ def _json(body: bytes) -> list[Sent]:
     if not isinstance(value, list):
         return [Sent(body, value)]
     return [Sent(raw, each) for raw, each in zip(_elements(body), value, strict=True)]
+
+
+def elements_of(body: bytes, name: str) -> list[bytes]:
+    """The bytes of each element of the array that is the member ``name`` of the JSON object ``body``, known as valid.
+
+    None where there is no such array, or its name is spelt with escapes.
+    """
+    depth, start = 0, -1
+    for token in SIGN.finditer(body):
+        sign = token[0]
+        if sign in OPENING:
+            depth += 1
+        elif sign in CLOSING:
+            depth -= 1
+            if depth == 1 and start >= 0:
+                return list(_elements(body[start : token.end()])) if body[start : start + 1] == b"[" else []
+        elif depth == 1 and start < 0 and sign == f'"{name}"'.encode():
+            value = COLON.match(body, token.end())
+            start = value.end() if value else -1
+    return []
 
 
 def _elements(body: bytes) -> Iterator[bytes]:

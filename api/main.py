@@ -13,6 +13,7 @@ from api import (
     alert_stream,
     docs,
     events,
+    fhir,
     freshness,
     health,
     identity,
@@ -51,7 +52,9 @@ def make() -> FastAPI:
     problem.install(made)
     made.add_middleware(BodyLimit)
     made.add_middleware(metrics.Measured)
-    for context in (events, alert_stream, alert, alert_action, identity, resident, statistics, freshness, health, docs):
+    for context in (
+        events, fhir, alert_stream, alert, alert_action, identity, resident, statistics, freshness, health, docs
+    ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)
     return made

@@ -17,7 +17,6 @@ from schemas.topics import REJECTED
 TEXTS = {
     "not-allowed": ("令牌无此权限", "is not for this token"),
     "wrong-institution": ("不在令牌的机构范围内", "is not covered by the token"),
-    "not-supported": ("暂不支持{detail}", "is not supported{detail}"),
     "unknown-alert": ("没有此告警", "is no alert that the token covers"),
     "future": ("时间在未来", "lies in the future"),
     "forbidden-act": ("当前不允许此操作：{detail}", "cannot be done now: {detail}"),

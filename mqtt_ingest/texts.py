@@ -16,6 +16,7 @@ REASONS: dict[str, Reason] = {
     "too-large": Reason("超过 {detail} 字节的上限", "is larger than {detail} bytes"),
     "unknown-kind": Reason("未知的数据类型", "is no kind of message that Mailiu knows"),
     "invalid": Reason("不符合规定：{detail}", "does not follow its format: {detail}"),
+    "not-supported": Reason("暂不支持", "is not supported"),
     # technical faults of a measurement
     "not-a-number": Reason("不是数值，测量失败", "is not a number: the measurement failed"),
     "not-at-this-resolution": Reason("超出设备的分辨率，测量失败", "is beyond the device's resolution"),
@@ -61,6 +62,7 @@ DETAILS = {
     "a JSON object is needed": "应为 JSON 对象",
     "an array of texts is needed": "应为文本数组",
     "an array is needed": "应为数组",
+    "Patient/ID is needed": "应为 Patient/ID",
     "an empty array holds no reading": "数组为空，没有测量",
     "no such year": "年份无效",
     "reserved bits are set": "保留位被置位",

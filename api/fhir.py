@@ -1,0 +1,233 @@
+"""`POST /v1/fhir`: FHIR R4 Observations, by themselves or in a Bundle, as events.
+
+A Bundle of type batch or collection answers each entry by itself; a transaction is taken whole or not at all. Residents
+are `Patient/{resident}`, pseudonyms of the token's institutions. What is refused is kept whole on `rejected`.
+"""
+
+import asyncio
+from typing import Annotated, Any, NamedTuple
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+from fhir.resources.R4B.bundle import Bundle
+from pydantic import ValidationError
+
+from api import fhir_answer
+from api.append import Checked, Result, carry_out, judge
+from api.auth import EVERYWHERE, Caller, EventWriter
+from api.backend import Backend, BackendDependency, kafka
+from api.event_body import EVENT_BYTES, elements_of
+from api.events import AHEAD
+from api.problem import Problem, problems
+from api.rejected import Kept, Refused, keep
+from infra.clock import clock
+from infra.settings import settings
+from mqtt_ingest.decoded import Undecodable
+from mqtt_ingest.fhir_event import Entry, event_of, resident
+from schemas.envelope import SUBJECT, Event, rfc3339
+
+router = APIRouter(prefix="/v1", tags=["events"])
+MOST = 2_000  # resources in one Bundle
+TYPES = ("application/fhir+json", "application/json")
+BUNDLES = ("batch", "transaction", "collection")
+METHODS = ("POST", "PUT")
+KIND = "fhir"
+
+BODY = {
+    "required": True,
+    "content": {"application/fhir+json": {"schema": {"type": "object", "required": ["resourceType"]}}},
+}
+HOMES = "SELECT resident, institution FROM residents WHERE resident IN {residents:Array(String)}"
+
+
+class Sent(NamedTuple):
+    """A resource of a request: as sent, its place in the Bundle, and what is wrong with its entry."""
+
+    entry: Entry
+    raw: bytes
+    inside: str = ""
+    fault: Undecodable | None = None
+
+
+@router.post(
+    "/fhir",
+    status_code=201,
+    response_class=Response,
+    summary="FHIR Observations 写入 FHIR 观察结果",
+    description=(
+        "An Observation (201, or 200 when it was known), or a Bundle (200 with a response Bundle): batch and "
+        "collection answer each entry, a transaction is taken whole or not at all. An OperationOutcome names the "
+        "element at fault. Sending again with the same identifier, `ifNoneExist` or id is safe; `entered-in-error` "
+        "takes a reading back; a corrected value is a new Observation.\n\n"
+        "写入单个 Observation 或 Bundle；出错时 OperationOutcome 指明具体元素。以相同标识重发是安全的。"
+    ),
+    openapi_extra={"requestBody": BODY},
+    responses=problems(403, 413, 415)
+    | {
+        status: {"description": "OperationOutcome", "content": {fhir_answer.MEDIA_TYPE: {}}}
+        for status in (200, 400, 409, 422)
+    },
+)
+async def post(
+    request: Request,
+    who: EventWriter,
+    backend: BackendDependency,
+    institution: Annotated[
+        str | None, Query(pattern=SUBJECT, description="of residents who are not registered yet 未登记居民所属机构")
+    ] = None,
+    content_type: Annotated[str, Header(include_in_schema=False)] = "",
+    if_none_exist: Annotated[
+        str | None, Header(description="FHIR conditional create, `identifier=system|value`")
+    ] = None,
+) -> Response:
+    """Check and append Observations."""
+    if content_type.partition(";")[0].strip().lower() not in TYPES:
+        raise Problem(415, f"content type {content_type!r} is not one of {', '.join(TYPES)}")
+    body = await request.body()
+    try:
+        kind, sent = await asyncio.to_thread(_read, body, if_none_exist)
+    except Undecodable as error:
+        return await _refuse(backend, who, body, error)
+    homes = await _homes(backend, sent)
+    checked = await asyncio.to_thread(lambda: [_check(who, each, homes, institution) for each in sent])
+    judged = await judge(backend, checked)
+    if kind == "transaction" and judged.refused:
+        return await _refuse_whole(backend, who, body, sent, judged.results)
+    results = await carry_out(backend, who.actor, judged)
+    if kind is None:
+        (one,) = results.results
+        status = {"accepted": 201, "duplicate": 200}.get(one.status, one.problem or 422)
+        return fhir_answer.answer(status, fhir_answer.outcome([fhir_answer.issue_of(one)]), results.position)
+    entries = [fhir_answer.entry(one, each.inside) for one, each in zip(results.results, sent, strict=True)]
+    of = "transaction-response" if kind == "transaction" else "batch-response"
+    return fhir_answer.answer(200, {"resourceType": "Bundle", "type": of, "entry": entries}, results.position)
+
+
+def _read(body: bytes, condition: str | None) -> tuple[str | None, list[Sent]]:
+    """The Bundle's type (None for a single resource) and the resources. Raises `Undecodable`."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Undecodable("unreadable", "payload", body[:60], str(error)) from error
+    if not isinstance(value, dict):
+        raise Undecodable("invalid", "payload", value, "a JSON object is needed")
+    if value.get("resourceType") != "Bundle":
+        one = Entry(value, condition)
+        return None, [Sent(one, body if condition is None else one.raw())]
+    kind, entries = value.get("type"), value.get("entry") or []
+    _check_bundle(value)
+    if kind not in BUNDLES:
+        raise Undecodable("not-supported", "Bundle.type", kind)
+    if len(entries) > MOST:
+        raise Undecodable("too-large", "Bundle.entry", len(entries), str(MOST))
+    raws = elements_of(body, "entry")
+    if len(raws) != len(entries):
+        raws = [orjson.dumps(each) for each in entries]
+    return kind, [_sent(kind, number, *pair) for number, pair in enumerate(zip(entries, raws, strict=True))]
+
+
+def _check_bundle(value: dict[str, Any]) -> None:
+    """Hold the Bundle itself against FHIR's model, its resources left out: each is judged by itself."""
+    entries = value.get("entry") or []
+    shell = value
+    if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
+        bare = [{name: part for name, part in entry.items() if name != "resource"} for entry in entries]
+        shell = value | {"entry": bare}
+    try:
+        Bundle.model_validate({name: part for name, part in shell.items() if name != "entry" or part})
+    except ValidationError as problem:
+        error = problem.errors(include_url=False)[0]
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"] if part != "root")
+        raise Undecodable("invalid", f"Bundle{path}", error.get("input"), error["msg"]) from problem
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as problem:
+        raise Undecodable("invalid", "Bundle", None, f"{type(problem).__name__}: {problem}"[:100]) from problem
+
+
+def _sent(kind: str, number: int, entry: dict[str, Any], raw: bytes) -> Sent:
+    where, request = f"Bundle.entry[{number}]", entry.get("request") or {}
+    resource = entry.get("resource")
+    found = Entry(resource if isinstance(resource, dict) else {}, request.get("ifNoneExist"))
+    fault = None
+    if not isinstance(resource, dict):
+        fault = Undecodable("invalid", "resource", resource, "a JSON object is needed")
+    elif len(raw) > EVENT_BYTES:
+        fault = Undecodable("too-large", "resource", f"{len(raw)} bytes", str(EVENT_BYTES))
+    elif kind != "collection" and request.get("method") not in METHODS:
+        fault = Undecodable("not-supported", "request.method", request.get("method"))
+    return Sent(found, raw, f"{where}.resource", fault)
+
+
+async def _homes(backend: Backend, sent: list[Sent]) -> dict[str, str | None]:
+    """The institutions of the residents whom the tables know; none when the tables are away."""
+    names = set()
+    for each in sent:
+        try:
+            names.add(resident(each.entry.resource))
+        except Undecodable:
+            continue  # is answered with the other faults of its resource
+    if not names:
+        return {}
+    try:
+        rows = await backend.tables.rows(HOMES, {"residents": sorted(names)})
+    except Problem:
+        return {}
+    return {row["resident"]: row["institution"] or None for row in rows}
+
+
+def _check(who: Caller, sent: Sent, homes: dict[str, str | None], asked: str | None) -> Checked:
+    """The event of a resource, or why it is refused."""
+    resource, institution = sent.entry.resource, None
+    id = resource.get("id") if isinstance(resource.get("id"), str) else None
+    outcome: Event | Refused
+    try:
+        if sent.fault is not None:
+            raise sent.fault
+        institution = _institution(who, resource, homes, asked)
+        outcome = event_of(sent.entry, who.actor, institution, settings().zone)
+        if outcome.time > clock().now() + AHEAD:
+            outcome = Refused(422, "future", "Observation.effective", rfc3339(outcome.time))
+    except Undecodable as error:
+        outcome = Refused(422, error.code, error.field, error.value, error.detail)
+    except Refused as refused:
+        outcome = refused
+    return Checked(sent.raw, outcome, id, None, {"kind": KIND, "institution": institution})
+
+
+def _institution(who: Caller, resource: dict[str, Any], homes: dict[str, str | None], asked: str | None) -> str:
+    """The resident's institution, which the token must cover; of somebody unknown the one asked for or the only one."""
+    if resource.get("resourceType") != "Observation":
+        raise Undecodable("not-supported", str(resource.get("resourceType") or "resourceType"), resource.get("id"))
+    name = resident(resource)
+    only = next(iter(who.institutions)) if len(who.institutions) == 1 else None
+    institution = homes.get(name) or asked or only
+    if institution is None or institution == EVERYWHERE:
+        raise Undecodable("invalid", "Observation.subject", name, "required: ?institution= of a resident not known yet")
+    if not who.covers(institution):
+        raise Refused(403, "wrong-institution", "Observation.subject", name)
+    return institution
+
+
+async def _refuse(backend: Backend, who: Caller, body: bytes, error: Undecodable) -> Response:
+    """The answer to a request that cannot be read at all."""
+    why = Refused(400 if error.code == "unreadable" else 422, error.code, error.field, error.value, error.detail)
+    if body:
+        async with kafka():
+            await keep(backend.log, who.actor, [Kept(body, why, {"kind": KIND})])
+    return fhir_answer.answer(
+        why.status, fhir_answer.outcome([fhir_answer.issue(error.code, error.field, why.message)])
+    )
+
+
+async def _refuse_whole(
+    backend: Backend, who: Caller, body: bytes, sent: list[Sent], results: list[Result]
+) -> Response:
+    """The answer to a transaction of which nothing is taken because of some of its entries."""
+    faults = [(one, each) for one, each in zip(results, sent, strict=True) if one.status == "rejected"]
+    first = faults[0][0]
+    why = Refused(422, first.reason or "invalid", f"{faults[0][1].inside}", first.value)
+    async with kafka():
+        await keep(backend.log, who.actor, [Kept(body, why, {"kind": KIND})])
+    statuses = {one.problem for one, _ in faults}
+    status = statuses.pop() if len(statuses) == 1 else 422
+    issues = [fhir_answer.issue_of(one, each.inside) for one, each in faults]
+    return fhir_answer.answer(status or 422, fhir_answer.outcome(issues))

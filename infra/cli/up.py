@@ -15,6 +15,15 @@ def up(
     timeout: Annotated[float, typer.Option(help="Seconds to wait until everything serves.")] = 180,
 ) -> None:
     """Start what is not already running, in order, and return once everything serves."""
+    from infra.settings import settings
+
+    if (settings().home / "restoring").exists():
+        raise Refusal(f"{settings().home} is half restored: end it with `mailiu restore FOLDER` first")
+    start(parts, timeout)
+
+
+def start(parts: list[str] | None, timeout: float = 180) -> None:
+    """Start ``parts`` (default: all) and what they need. Raises `Refusal` when one does not serve in time."""
     from rich.console import Console
 
     from infra.stack.parts import PARTS

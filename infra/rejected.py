@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from infra.clock import clock
 from infra.settings import settings, write_once
 from schemas.envelope import rfc3339
+from schemas.private import FIELD, found, harmless, scrubbed
 
 
 @cache
@@ -26,13 +27,29 @@ def fernet() -> Fernet:
     return _of_home(settings().home)
 
 
+WITHHELD = "…"
+
+
+def quiet(field: str, value: str, message: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    """Field, value and message without what may be a person's name or number; the encrypted bytes still have it."""
+    if not FIELD.fullmatch(field) or found(field):
+        field, message = "event", {language: text.replace(field, "event") for language, text in message.items()}
+    if not harmless(field, value):
+        if value:
+            message = {language: text.replace(value, WITHHELD) for language, text in message.items()}
+        value = WITHHELD
+    return field, value, {language: scrubbed(text) for language, text in message.items()}
+
+
 def record(
     id: UUID, source: str, reason: str, field: str, value: str, message: dict[str, str], raw: bytes, **where: Any
 ) -> dict[str, Any]:
     """A record for `rejected`; ``where`` says what is known of device, institution, kind, mqtt_topic and position.
 
-    ``value`` is the refused value as text, cut to 200 characters; ``raw`` is kept whole, encrypted.
+    ``value`` is the refused value as text, told only where it is a number, an instant or a code; ``raw`` is kept whole,
+    encrypted.
     """
+    field, value, message = quiet(field, value, message)
     nowhere = dict.fromkeys(("device", "institution", "kind", "mqtt_topic", "position"))
     if unknown := where.keys() - nowhere.keys():
         raise TypeError(f"a rejected record has no {sorted(unknown)[0]!r}")

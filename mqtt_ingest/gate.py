@@ -25,6 +25,7 @@ from mqtt_ingest.topics import CODE
 from schemas.device import EVENTS as DEVICE
 from schemas.device import Fault
 from schemas.envelope import Event, identity
+from schemas.private import found, harmless
 
 LARGEST = 256 * 1024  #: bytes of a payload
 #: Around an instant that is not trusted, a change of binding within so much makes it uncertain whose it was (M).
@@ -157,6 +158,8 @@ class Gate:
             message = explain(reason, name, shown(value), detail)
             return Answer(refusal=Refusal(reason, name, shown(value), message, one.kind, verdict), also=also, **rest)
 
+        if found(id):
+            return refuse("invalid", "id", "…", "a number of a person is no id")
         known, crisis = self.bindings.known(at.device), is_crisis(one.kind, one.values)
         nobody = (self._person_unknown(at, one, id, verdict),) if crisis else ()
         if one.statistic is not None:
@@ -234,7 +237,7 @@ class Gate:
     def _failed(self, at: Address, one: Decoded, id: str, verdict: Verdict, holder: Binding | str | None) -> Event:
         data = {
             "device": at.device, "kind": one.kind, "user_slot": one.user, "reason": one.technical,
-            "field": one.fault[0][:60] or None, "value": one.fault[1][:60] or None, "flags": _flags(one, verdict),
+            "field": one.fault[0][:60] or None, "value": _told(one.fault), "flags": _flags(one, verdict),
             "device_time": None if one.time is None else _text(self._instant(one.time)),
         }  # fmt: skip
         return self._about(at, "measurement-failed", f"failed/{id}", data, verdict.time, holder)
@@ -297,6 +300,11 @@ def _flags(one: Decoded, verdict: Verdict) -> list[str]:
     if one.user == UNKNOWN_USER:
         flags.append("unknown-user")
     return flags
+
+
+def _told(fault: tuple[str, str]) -> str | None:
+    """The value at fault, where it is a number, an instant or a code and not words of a person."""
+    return fault[1][:60] if harmless(*fault) else None
 
 
 def _place(device: str, slot: int | None) -> str:

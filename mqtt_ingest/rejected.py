@@ -14,7 +14,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from infra.clients import consumer
-from infra.rejected import fernet
+from infra.rejected import fernet, quiet
 from mqtt_ingest.clock_trust import Verdict
 from mqtt_ingest.gate import Address, Answer, address
 from schemas.envelope import from_milliseconds, identity, milliseconds, rfc3339
@@ -35,9 +35,7 @@ def records(at: Address, answer: Answer, received: datetime) -> Iterator[bytes]:
         "source": at.source,
         "received": rfc3339(received),
         "reason": refusal.reason,
-        "field": refusal.field,
-        "value": refusal.value,
-        "message": refusal.message,
+        **dict(zip(("field", "value", "message"), quiet(refusal.field, refusal.value, refusal.message), strict=True)),
         "device": at.device,
         "institution": at.institution,
         "kind": refusal.kind or at.kind,

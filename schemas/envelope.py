@@ -30,13 +30,13 @@ class InvalidEvent(ValueError):
 class Data(BaseModel):
     """Base of every event's ``data``: unknown fields are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Event(BaseModel):
     """One immutable event. ``data`` is checked against ``type`` by `schemas.registry.parse`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     specversion: Literal["1.0"] = "1.0"
     id: str = Field(min_length=1, max_length=200, description="unique within `source`")

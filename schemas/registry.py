@@ -21,6 +21,7 @@ from schemas import (
     rule,
 )
 from schemas.envelope import Data, Event, InvalidEvent, invalid
+from schemas.private import MAYBE, found, texts
 
 CONTEXTS = (
     organization,
@@ -75,14 +76,26 @@ def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False, der
     if model is None or (event.type in INTERNAL and not internal):
         raise InvalidEvent("type", event.type, "no event type that can be sent" + _nearest(event.type))
     try:
-        model.model_validate_json(orjson.dumps(event.data), strict=True)
+        data = orjson.dumps(event.data)
+        model.model_validate_json(data, strict=True)
     except TypeError as error:  # a number beyond 64 bits, half a surrogate pair: no JSON that every reader can read
         raise InvalidEvent("data", str(event.data)[:80], str(error)) from error
     except ValidationError as error:
         raise invalid(error, "data") from error
     if event.institution is None and event.type not in WITHOUT_INSTITUTION:
         raise InvalidEvent("institution", None, "required for this type")
+    if MAYBE.search(data) or MAYBE.search(f"{event.id}\n{event.source}\n{event.subject}\n{event.actor}".encode()):
+        _refuse_personal(event)
     return event
+
+
+def _refuse_personal(event: Event) -> None:
+    """Refuse an ID number or a mobile number in any text of ``event``; the value is not repeated."""
+    told = {"id": event.id, "source": event.source, "subject": event.subject, "actor": event.actor, "data": event.data}
+    for field, text in texts({name: value for name, value in told.items() if value is not None}, ""):
+        if which := found(text):
+            reason = f"holds an {'ID' if which == 'id-number' else 'unsealed phone'} number, which belongs in the vault"
+            raise InvalidEvent(field, "…", reason)
 
 
 def upcast(type: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:

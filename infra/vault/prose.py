@@ -1,0 +1,35 @@
+"""Names in free text: whoever writes a resident's own name into a note or a comment is found out by the vault."""
+
+import re
+import unicodedata
+
+from infra.vault import Erased, Unknown, vault
+from schemas.envelope import Event
+from schemas.private import texts
+
+#: Events whose texts are all codes need no look into the vault: prose has blanks or letters beyond ASCII.
+PROSE = re.compile(r"[^\x00-\x7f]|[A-Za-z]\s+[A-Za-z]")
+
+
+def betrayed(event: Event) -> str | None:
+    """The field of ``event`` in which a name or number of its resident, or of a contact, stands; None where none does.
+
+    Names that the vault does not know cannot be told from other words.
+    """
+    told = {"id": event.id, "source": event.source, "actor": event.actor, "data": event.data}
+    written = [(field, text) for field, text in texts(told, "") if PROSE.search(text)]
+    if not written:
+        return None
+    try:
+        identity = vault().open(event.subject)
+    except (Unknown, Erased):
+        return None
+    people = [identity, *identity.contacts]
+    secrets = {_plain(each) for person in people for each in (person.name, person.phone) if each}
+    secrets |= {_plain(identity.id_number)} if identity.id_number else set()
+    return next((field for field, text in written if any(secret in _plain(text) for secret in secrets)), None)
+
+
+def _plain(text: str) -> str:
+    """``text`` without case, width and blanks."""
+    return re.sub(r"[\s·-]", "", unicodedata.normalize("NFKC", text)).casefold()

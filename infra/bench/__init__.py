@@ -10,8 +10,6 @@ and ``run(progress)``, which returns rows::
 """
 
 import importlib
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,26 +41,13 @@ def measure(name: str, progress: Callable[[str], None]) -> list[dict[str, Any]]:
 @contextmanager
 def scratch(needs: tuple[str, ...]) -> Iterator[Stack]:
     """A stack with the parts ``needs`` in a temporary home; the settings of this process point at it."""
-    from infra.clients import mqtt_address
-    from infra.clock import clock
-    from infra.settings import settings
-
-    home = Path(tempfile.mkdtemp(prefix="mailiu-bench-"))
-    stack = Stack(home, partitions="12", tick_seconds="60")
-    before = dict(os.environ)
-    os.environ.update(stack.environment)
-    caches = (settings, clock, mqtt_address)
-    for cached in caches:
-        cached.cache_clear()
-    try:
-        if needs:
-            stack.up(*needs)
-        yield stack
-    finally:
-        if needs:
-            stack.down()
-        os.environ.clear()
-        os.environ.update(before)
-        for cached in caches:
-            cached.cache_clear()
-        shutil.rmtree(home, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="mailiu-bench-", ignore_cleanup_errors=True) as home:
+        stack = Stack(Path(home), partitions="12", tick_seconds="60")
+        with stack.in_force():
+            try:
+                if needs:
+                    stack.up(*needs)
+                yield stack
+            finally:
+                if needs:
+                    stack.down()

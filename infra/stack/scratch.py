@@ -9,15 +9,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
 
+from infra.clients import mqtt_address
+from infra.clock import clock
+from infra.settings import settings
+
 ROOT = Path(__file__).parent.parent.parent
-
-
-GIVEN: set[int] = set()
+GIVEN: set[int] = set()  #: ports that were handed out
 
 
 def free_port(pair: bool = False) -> int:
@@ -41,9 +44,9 @@ def free_port(pair: bool = False) -> int:
 
 
 class Stack:
-    """One stack in ``home``; ``settings`` are further `MAILIU_…` variables by lower-case name."""
+    """One stack in ``home``; ``variables`` are further `MAILIU_…` variables by lower-case name."""
 
-    def __init__(self, home: Path, **settings: str) -> None:
+    def __init__(self, home: Path, **variables: str) -> None:
         self.home = home
         self.environment = {
             "MAILIU_HOME": str(home),
@@ -56,7 +59,24 @@ class Stack:
             "MAILIU_API": f"127.0.0.1:{free_port()}",
             "MAILIU_PARTITIONS": "4",
             "MAILIU_TICK_SECONDS": "2",
-        } | {f"MAILIU_{name.upper()}": value for name, value in settings.items()}
+        } | {f"MAILIU_{name.upper()}": value for name, value in variables.items()}
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Within, the settings of this process point at this stack."""
+        before, caches = dict(os.environ), (settings, clock, mqtt_address)
+
+        def enter(environment: dict[str, str]) -> None:
+            os.environ.clear()
+            os.environ.update(environment)
+            for cached in caches:
+                cached.cache_clear()
+
+        enter(before | self.environment)
+        try:
+            yield
+        finally:
+            enter(before)
 
     def mailiu(self, *arguments: str, check: bool = True, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Run a `mailiu` command against this stack."""

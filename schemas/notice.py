@@ -14,6 +14,7 @@ from schemas.envelope import SUBJECT, Code, Data
 Purpose = Literal[
     "alert",  # staff: an alert is yours to look at
     "repeat",  # resident: measure again
+    "advice",  # resident: approved plain advice, a question about a reading
     "call-120",  # resident, contact: call the ambulance now
     "call-contact",  # staff: the resident does not answer, ring the emergency contact
     "look-after",  # contact: the resident does not answer, please look

@@ -7,11 +7,13 @@ or a tick that changes nothing says nothing. Evidence later than an alert's clos
 In the state an alert is a dict of short keys: id, rule, v(ersion), sev(erity), cond(ition), hand(ling), rev(ision),
 raised, onset, latest, ev(idence), lvl (escalation level), since (when this level's ladder began), esc (next step),
 judg(ement), det(ail), mark, chg (last change), and once they apply who (assignee), snz (snoozed until), ack, ackby, end
-(closed), out(come), com(ment), why, calm (cleared by the data, not by time).
+(closed), out(come), com(ment), why, calm (cleared by the data, not by time), nobody (no clinician was reached), calls
+and rings (unanswered by resident and contact), step (what follows them), ntc and m120 (`streams.notice`).
 """
 
 from typing import Any
 
+from streams import notice
 from streams.calendar import MINUTE
 from streams.case import RANK, Case, Finding
 from streams.escalation import ladder, schedule
@@ -36,6 +38,7 @@ RED_OUTCOMES = frozenset(
 )
 _OPTIONAL = (
     ("assignee", "who"), ("acknowledged_by", "ackby"), ("outcome", "out"), ("comment", "com"), ("reason", "why"),
+    ("calls", "calls"), ("step", "step"),
 )  # fmt: skip
 _INSTANTS = (("snoozed_until", "snz"), ("acknowledged_time", "ack"), ("closed_time", "end"))
 
@@ -71,7 +74,7 @@ def reconcile(case: Case, rule: Rule, findings: list[Finding], gap: int | None) 
             elif holds:
                 mine = [_raise(case, rule, finding)]
             if finding.ask is not None and mine:
-                case.command(mine[0]["id"], rule, finding.ask, mine[0]["id"])
+                notice.ask(case, mine[0]["id"], rule, finding.ask, mine[0]["id"])
             if holds:
                 if finding.until is not None:
                     due.append(finding.until)
@@ -136,7 +139,8 @@ def _fill(alert: StoredAlert, finding: Finding) -> None:
 def _restart(case: Case, alert: StoredAlert) -> None:
     """Begin the ladder of the alert's severity anew."""
     alert["lvl"], alert["since"] = 0, case.now
-    alert.pop("snz", None)
+    for key in ("snz", "ntc", "nobody"):
+        alert.pop(key, None)
     schedule(case, alert)
 
 
@@ -148,7 +152,7 @@ def _update(case: Case, alert: StoredAlert, finding: Finding, holds: bool) -> No
         alert["sev"] = finding.severity
         if worse and alert["hand"] != "new":  # somebody handled something milder: it is open again
             alert["hand"] = "new"
-            for key in ("end", "out", "why", "ack", "ackby"):
+            for key in ("end", "out", "why", "ack", "ackby", "calls", "rings", "step"):
                 alert.pop(key, None)
         _restart(case, alert)
     elif finding.mark != alert["mark"]:
@@ -198,6 +202,16 @@ def clear_all(case: Case, why: str) -> None:
     case.state["due"].clear()
 
 
+def withdraw_all(case: Case, why: str, *, spare: str) -> None:
+    """Withdraw every active alert but those of severity ``spare``: nobody may act on them any more."""
+    for alert in case.state["alerts"]:
+        if alert["cond"] == "active" and alert["sev"] != spare:
+            alert["cond"] = "withdrawn"
+            alert["det"] = alert["det"] | {"ended": why}
+            schedule(case, alert)
+            emit(case, alert, "withdrawn")
+
+
 def handed_over(case: Case) -> None:
     """The resident moved to another institution: its people have seen none of the open alerts yet."""
     for alert in case.state["alerts"]:
@@ -214,8 +228,15 @@ def handle(case: Case) -> None:
     event = case.event
     alert = next((a for a in case.state["alerts"] if a["id"] == event.data["alert"]), None)
     if alert is not None and ACTIONS[event.type](case, alert, event):
-        schedule(case, alert)
-        emit(case, alert, "handling-changed")
+        handled(case, alert)
+
+
+def handled(case: Case, alert: StoredAlert) -> None:
+    """Tell what somebody did; whoever took the alert was reached."""
+    if alert["hand"] != "new":
+        alert.pop("nobody", None)
+    schedule(case, alert)
+    emit(case, alert, "handling-changed")
 
 
 def _acknowledged(case: Case, alert: StoredAlert, event: Input) -> bool:
@@ -296,4 +317,7 @@ def emit(case: Case, alert: StoredAlert, kind: str) -> None:
     }
     data.update((name, alert[key]) for name, key in _OPTIONAL if key in alert)
     data.update((name, rfc3339(alert[key])) for name, key in _INSTANTS if key in alert)
+    if "nobody" in alert:
+        data["unreached"] = True
     case.emit(f"mailiu.alert.{kind}.v1", f"{alert['id']}/{kind}/{case.event.identity}", data)
+    notice.follow(case, alert)

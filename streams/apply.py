@@ -6,7 +6,7 @@ with the latest (time, id) stands. Times after receipt are wrong clocks: such va
 
 from collections.abc import Callable, Iterable
 
-from streams import alert, binding, plan, summary
+from streams import alert, binding, consent, delivery, device_command, notice, plan, summary
 from streams.calendar import day_of
 from streams.case import IMPORTED, Case
 from streams.state import add, newest, remember, remove
@@ -25,8 +25,10 @@ def moment(case: Case) -> tuple[int, int]:
     """Time and lateness at receipt of a value. What has no trusted clock and was not stored counts as of receipt."""
     event = case.event
     time = event.time
-    if event.data.get("clock") == "untrusted" and "backlog" not in event.data.get("flags", ()):
-        time = event.recorded
+    if event.data.get("clock") in device_command.WRONG:
+        device_command.set_clock(case)
+        if event.data["clock"] == "untrusted" and "backlog" not in event.data.get("flags", ()):
+            time = event.recorded
     time = min(time, event.recorded)
     return time, IMPORTED if event.origin == "import" else event.recorded - time
 
@@ -160,6 +162,7 @@ def contracted(case: Case) -> Touched:
 
 def died(case: Case) -> Touched:
     """Nothing is asked of or about a dead resident: what is open is cleared, nothing is due."""
+    notice.recall(case, "died")
     _stand(case, "died", True)
     alert.clear_all(case, "died")
     return NOTHING
@@ -251,6 +254,36 @@ def acted(case: Case) -> Touched:
     return NOTHING
 
 
+def follows(change: Callable[[Case], None]) -> Callable[[Case], Touched]:
+    """A handler that concerns no rule."""
+
+    def handler(case: Case) -> Touched:
+        change(case)
+        return NOTHING
+
+    return handler
+
+
+def consented(case: Case) -> Touched:
+    """Consent was given or withdrawn. A withdrawal stops messages, tasks and further use at once; red alerts stay."""
+    state, now, zone = case.state, case.now, case.facts["zone"]
+    consent.note(state, case.event)
+    for scope in case.event.data["scopes"]:
+        if scope == consent.MESSAGES and consent.withdrawn(state, scope, now, zone):
+            notice.recall(case, "consent-withdrawn")
+        if scope == consent.MONITORING and consent.ever_withdrawn(state, scope):
+            summary.refresh_all(case)
+            if consent.withdrawn(state, scope, now, zone):
+                alert.withdraw_all(case, "consent-withdrawn", spare="red")
+    return PERSON if consent.MONITORING in case.event.data["scopes"] else NOTHING
+
+
+def enrolled(case: Case) -> Touched:
+    """The resident takes part in home monitoring."""
+    plan.enrolled(case)
+    return WATCH
+
+
 def planned(case: Case) -> Touched:
     """A measuring plan."""
     plan.planned(case)
@@ -304,6 +337,9 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.maternal.pregnancy-registered.v1": pregnancy("registered"),
     "mailiu.maternal.pregnancy-ended.v1": pregnancy("ended"),
     "mailiu.maternal.delivery-recorded.v1": pregnancy("delivered"),
+    "mailiu.resident.consent-given.v1": consented,
+    "mailiu.resident.consent-withdrawn.v1": consented,
+    "mailiu.monitoring.enrolled.v1": enrolled,
     "mailiu.monitoring.plan-set.v1": planned,
     "mailiu.monitoring.paused.v1": plan_marked,
     "mailiu.monitoring.resumed.v1": plan_marked,
@@ -312,5 +348,13 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.device.unbound.v1": bound,
     "mailiu.device.registered.v1": device_registered,
     **dict.fromkeys(alert.ACTIONS, acted),
+    "mailiu.alert.contact-attempted.v1": follows(delivery.attempted),
+    "mailiu.alert.handover-offered.v1": follows(delivery.offered),
+    "mailiu.alert.handover-accepted.v1": follows(delivery.accepted),
+    "mailiu.notice.delivered.v1": follows(delivery.arrived),
+    "mailiu.notice.read.v1": follows(delivery.arrived),
+    "mailiu.notice.failed.v1": follows(delivery.lost),
+    "mailiu.notice.expired.v1": follows(delivery.lost),
+    "mailiu.device.command-ordered.v1": follows(device_command.ordered),
 }
 HANDLERS = EVIDENCE | STANDING

@@ -52,7 +52,7 @@ class Finding:
 class Case:
     """One resident at one event. ``horizon``: the instant from which evidence is kept."""
 
-    __slots__ = ("event", "facts", "home", "horizon", "now", "outputs", "state", "wake")
+    __slots__ = ("event", "facts", "home", "horizon", "now", "outputs", "quiet", "state", "wake")
 
     def __init__(self, state: State, event: Input, facts: Facts, horizon: int) -> None:
         self.state, self.event, self.facts, self.horizon = state, event, facts, horizon
@@ -60,6 +60,7 @@ class Case:
         self.outputs: list[Output] = []
         self.wake: list[int] = []
         self.home: Any = None  # the window of the home mean, once it is computed
+        self.quiet = False  # what imported history leaves open is on the list; nobody is called for it
 
     @property
     def institution(self) -> str | None:

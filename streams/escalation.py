@@ -1,7 +1,8 @@
 """Whose turn it is: an alert that nobody acknowledges goes from role to role by the times of the escalation rule.
 
-Red counts minutes round the clock; the others count ends of working days. The fold escalates to a role; who that is on
-duty, and how they are reached, is the sender's affair.
+Red counts minutes round the clock; the others count ends of working days. A red that is not delivered in time is the
+next role's too (clinical decision 1). Past the last role no clinician was reached: the alert says so (``nobody``) until
+somebody takes it. The fold escalates to a role; who that is on duty, and how they are reached, is the sender's affair.
 """
 
 from typing import Any
@@ -19,26 +20,36 @@ def ladder(case: Case, severity: str) -> list[list[Any]]:
 
 
 def deadline(case: Case, alert: dict[str, Any], level: int) -> int | None:
-    """When the turn of the role at ``level`` ends; ``None`` for the last one, after whom there is nobody."""
+    """When the turn of the role at ``level`` ends; ``None`` for the last one of an alert that is not red."""
     roles = ladder(case, alert["sev"])
-    if level >= len(roles) - 1:
-        return None
     since: int = alert["since"]
     if alert["sev"] == "red":
         return since + int(roles[level][1] * MINUTE)
+    if level >= len(roles) - 1:
+        return None
     closes = case.rule("escalation").limits["close_hour"]
     return end_of_working_day(case.facts, since, roles[level][1], closes)
 
 
-def schedule(case: Case, alert: dict[str, Any]) -> None:
-    """Set when ``alert`` escalates next, and the due index of the resident's alerts.
+def waits(alert: dict[str, Any]) -> bool:
+    """Whether ``alert`` waits for somebody to take it.
 
     A red or orange episode that nobody looked at goes on escalating though it is over: nothing says that it ended well.
     """
-    waits = alert["cond"] == "active" or (
+    lasts = alert["cond"] == "active" or (
         alert["cond"] == "cleared" and "calm" not in alert and alert["sev"] in ("red", "orange")
     )
-    at = deadline(case, alert, alert["lvl"]) if waits and alert["hand"] == "new" else None
+    return bool(lasts) and alert["hand"] == "new"
+
+
+def schedule(case: Case, alert: dict[str, Any]) -> None:
+    """Set when ``alert`` escalates next, and the due index of the resident's alerts."""
+    at = None
+    if waits(alert) and "nobody" not in alert:
+        at = deadline(case, alert, alert["lvl"])
+        notice = alert.get("ntc")
+        if at is not None and notice is not None and notice[3] is not None:
+            at = min(at, notice[3])
     alert["esc"] = at if at is None else max(at, alert.get("snz", 0))
     due(case)
 
@@ -53,10 +64,18 @@ def due(case: Case) -> None:
 
 
 def escalate(case: Case, alert: dict[str, Any]) -> bool:
-    """Move ``alert`` to the role whose turn it is at core time; whether it moved."""
+    """Move ``alert`` to the role whose turn it is at core time, or note that there is nobody left; whether it moved."""
     if alert.get("esc") is None or alert["esc"] > case.now:
         return False
-    while (at := deadline(case, alert, alert["lvl"])) is not None and at <= case.now:
-        alert["lvl"] += 1
+    last = len(ladder(case, alert["sev"])) - 1
+    level, alert["lvl"] = alert["lvl"], min(alert["lvl"], last)
+    undelivered = (notice := alert.get("ntc")) is not None and notice[3] is not None and notice[3] <= case.now
+    while undelivered or ((at := deadline(case, alert, alert["lvl"])) is not None and at <= case.now):
+        if alert["lvl"] == last:
+            alert["nobody"] = 1
+            break
+        alert["lvl"], undelivered = alert["lvl"] + 1, False
+    if alert["lvl"] != level or "nobody" in alert:
+        alert.pop("ntc", None)
     schedule(case, alert)
-    return True
+    return alert["lvl"] != level or "nobody" in alert

@@ -97,7 +97,9 @@ def _tick(case: Case) -> None:
         pending.clear()
         return
     if pending.pop(IMPORT, None) is not None:
+        case.quiet = True
         evaluate(case, RULES)
+        case.quiet = False
     else:
         evaluate(case, sorted(name for name, at in pending.items() if at <= case.now and name in RULES))
     if pending.get(ESCALATION, case.now + 1) <= case.now:

@@ -31,6 +31,9 @@ CREATE TABLE alert_events_v1
     outcome            LowCardinality(Nullable(String)) COMMENT 'how it ended: drug-changed, advice, visit-booked …',
     comment            Nullable(String) COMMENT 'latest remark',
     reason             Nullable(String) COMMENT 'why it was closed without action',
+    unreached          Bool COMMENT 'no clinician could be reached: the time of every role passed',
+    calls              UInt32 COMMENT 'calls to the resident that nobody answered since it became red',
+    step               LowCardinality(Nullable(String)) COMMENT 'what follows unanswered calls: call-contact or home-visit',
     knowntime          DateTime64(3, 'UTC') COMMENT 'from when on an answer as of an instant may know it',
     causationid        Nullable(String) COMMENT 'identity of the event that caused this revision',
     cause_partition    Nullable(UInt32) COMMENT 'partition of the cause in events',
@@ -62,7 +65,8 @@ WITH
             raised_time Nullable(String), onset Nullable(String), latest Nullable(String), evidence Array(UUID),
             level Nullable(UInt32), role Nullable(String), judgement Nullable(Bool), assignee Nullable(String),
             snoozed_until Nullable(String), acknowledged_time Nullable(String), acknowledged_by Nullable(String),
-            closed_time Nullable(String), outcome Nullable(String), comment Nullable(String), reason Nullable(String)))'
+            closed_time Nullable(String), outcome Nullable(String), comment Nullable(String), reason Nullable(String),
+            unreached Nullable(Bool), calls Nullable(UInt32), step Nullable(String)))'
     ) AS fields,
     tupleElement(fields, 'data') AS data
 SELECT
@@ -94,6 +98,9 @@ SELECT
     tupleElement(data, 'outcome') AS outcome,
     tupleElement(data, 'comment') AS comment,
     tupleElement(data, 'reason') AS reason,
+    ifNull(tupleElement(data, 'unreached'), false) AS unreached,
+    ifNull(tupleElement(data, 'calls'), 0) AS calls,
+    tupleElement(data, 'step') AS step,
     knowntime,
     tupleElement(fields, 'causationid') AS causationid,
     tupleElement(fields, 'causepartition') AS cause_partition,

@@ -104,6 +104,7 @@ UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_readin
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_resident
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_chronic
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_alert
+UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_notice
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_device
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_organization
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_programme

@@ -139,6 +139,17 @@ class Resident:
         """Commands to devices so far."""
         return [o.value["data"] for o in self.outputs if o.type == "mailiu.device.command-requested.v1"]
 
+    def notices(self, purpose: str | None = None) -> list[dict[str, Any]]:
+        """Notices queued so far, of one purpose if it is named."""
+        queued = [o.value["data"] for o in self.outputs if o.type == "mailiu.notice.queued.v1"]
+        return [notice for notice in queued if purpose in (None, notice["purpose"])]
+
+    def became(self, notice: dict[str, Any], what: str, time: int, **data: Any) -> None:
+        """What the sender says of a notice: sent, delivered, failed, expired, read."""
+        if what in ("sent", "delivered", "read"):
+            data.setdefault("channel", "app")
+        self.event(f"notice.{what}.v1", {"notice": notice["notice"], **data}, time, actor="sender")
+
     def act(self, action: str, alert: dict[str, Any], time: int, actor: str = "N01", **data: Any) -> None:
         """Somebody acts on an alert."""
         self.event(f"alert.{action}.v1", {"alert": alert["alert"], **data}, time, actor=actor)

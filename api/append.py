@@ -5,6 +5,7 @@ rejected is kept whole on the topic `rejected`. ``duplicate`` is a look-up and a
 same, and the fold and the projections count it once.
 """
 
+import asyncio
 import dataclasses
 import hashlib
 from collections import Counter, OrderedDict
@@ -22,6 +23,7 @@ from api.alert_item import Text
 from api.backend import Backend, kafka
 from api.problem import Problem
 from api.rejected import Kept, Refused, keep
+from infra.vault.prose import personal
 from schemas.envelope import Event, milliseconds
 
 REMEMBERED = 100_000  # identities of latest events kept in memory, since the tables are a moment behind
@@ -75,7 +77,9 @@ class Judged:
 
 
 async def judge(backend: Backend, checked: list[Checked]) -> Judged:
-    """Tell new events from those seen before, and from those whose id stands for something else."""
+    """Tell new events from those seen before, from those whose id stands for something else, and from those whose
+    texts name their resident."""
+    checked = await asyncio.to_thread(_unnamed, checked)
     return _judge(
         checked, await _look_up(backend, [each.outcome for each in checked if isinstance(each.outcome, Event)])
     )
@@ -84,7 +88,7 @@ async def judge(backend: Backend, checked: list[Checked]) -> Judged:
 async def carry_out(backend: Backend, actor: str, judged: Judged) -> Results:
     """Append what is taken and keep what is refused. Raises a problem (503) when Kafka does not take something."""
     results = judged.results
-    positions = await backend.append([event for _, event in judged.taken])
+    positions = await backend.append([event for _, event in judged.taken], looked_at=True)
     for (index, event), places in zip(judged.taken, positions, strict=True):
         results[index].position = ",".join(map(str, places))
         _remember(event, str(places[0]))
@@ -135,6 +139,15 @@ WHERE topic = 'events' AND (partition, offset) IN (
     SELECT partition, offset FROM readings WHERE resident IN {keys:Array(String)} AND id IN {ids:Array(UUID)}
 )
 """
+
+
+def _unnamed(checked: list[Checked]) -> list[Checked]:
+    return [
+        each._replace(outcome=Refused(422, "personal", field, "…"))
+        if isinstance(each.outcome, Event) and (field := personal(each.outcome)) is not None
+        else each
+        for each in checked
+    ]
 
 
 def _judge(checked: list[Checked], seen: dict[UUID, Earlier]) -> Judged:

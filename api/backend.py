@@ -13,15 +13,17 @@ from api import audit
 from api.auth import Caller
 from api.feed import Feed
 from api.position import Progress
-from api.problem import Problem
+from api.problem import Problem, invalid_field
 from api.tables import Tables
 from infra.audit.trail import Trail
 from infra.log import Log, Position
 from infra.settings import settings
+from infra.vault.prose import personal
 from schemas.envelope import Event
 from schemas.topics import EVENTS
 
 KAFKA_SECONDS = 15
+PERSONAL = "names the resident, or holds a phone or ID number: these belong in the resident's identity"
 
 
 class Backend:
@@ -34,8 +36,14 @@ class Backend:
         self.trail = Trail(log.producer, "api", settings().home)
         self._ends: dict[str, tuple[float, dict[int, int]]] = {}
 
-    async def append(self, events: list[Event]) -> list[list[Position]]:
-        """Append ``events`` in order; their positions once Kafka holds all of them. 503 when it does not answer."""
+    async def append(self, events: list[Event], looked_at: bool = False) -> list[list[Position]]:
+        """Append ``events`` in order; their positions once Kafka holds all of them. 503 when it does not answer.
+
+        422 for one in whose texts a person's name or number stands, unless that was ``looked_at`` before.
+        """
+        for event in () if looked_at else events:
+            if (field := personal(event)) is not None:
+                raise invalid_field(field, None, PERSONAL)
         async with kafka():
             futures = []
             for number, event in enumerate(events):

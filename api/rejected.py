@@ -19,6 +19,10 @@ TEXTS = {
     "wrong-institution": ("不在令牌的机构范围内", "is not covered by the token"),
     "unknown-alert": ("没有此告警", "is no alert that the token covers"),
     "future": ("时间在未来", "lies in the future"),
+    "personal": (
+        "含有居民姓名、电话或证件号，应登记在身份信息中",
+        "names a person, which belongs in an identity",
+    ),
     "forbidden-act": ("当前不允许此操作：{detail}", "cannot be done now: {detail}"),
 }
 

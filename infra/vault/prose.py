@@ -2,13 +2,21 @@
 
 import re
 import unicodedata
+from typing import Any
 
 from infra.vault import Erased, Unknown, vault
 from schemas.envelope import Event
-from schemas.private import texts
+from schemas.identity import Contact, Identity
+from schemas.private import found, texts
 
 #: Events whose texts are all codes need no look into the vault: prose has blanks or letters beyond ASCII.
 PROSE = re.compile(r"[^\x00-\x7f]|[A-Za-z]\s+[A-Za-z]")
+
+
+def personal(event: Event) -> str | None:
+    """The field of ``event`` in which a person's number, or its resident's own name, stands; None where none does."""
+    told = {"subject": event.subject, **_told(event)}
+    return next((field for field, text in texts(told, "") if found(text)), None) or betrayed(event)
 
 
 def betrayed(event: Event) -> str | None:
@@ -16,18 +24,21 @@ def betrayed(event: Event) -> str | None:
 
     Names that the vault does not know cannot be told from other words.
     """
-    told = {"id": event.id, "source": event.source, "actor": event.actor, "data": event.data}
-    written = [(field, text) for field, text in texts(told, "") if PROSE.search(text)]
+    written = [(field, text) for field, text in texts(_told(event), "") if PROSE.search(text)]
     if not written:
         return None
     try:
         identity = vault().open(event.subject)
     except (Unknown, Erased):
         return None
-    people = [identity, *identity.contacts]
+    people: list[Identity | Contact] = [identity, *identity.contacts]
     secrets = {_plain(each) for person in people for each in (person.name, person.phone) if each}
     secrets |= {_plain(identity.id_number)} if identity.id_number else set()
     return next((field for field, text in written if any(secret in _plain(text) for secret in secrets)), None)
+
+
+def _told(event: Event) -> dict[str, Any]:
+    return {"id": event.id, "source": event.source, "actor": event.actor, "data": event.data}
 
 
 def _plain(text: str) -> str:

@@ -5,8 +5,10 @@ Each function reads the whole kept series, so that late, repeated and retracted 
 
 from typing import Any
 
+from streams import notice
 from streams.calendar import HOUR, MINUTE
 from streams.case import Case, Finding, at_most, closings, episodes, received, youngest
+from streams.confirm import below, confirmed, episode_end
 from streams.rules import Rule
 from streams.state import Series
 
@@ -39,23 +41,23 @@ def crisis(case: Case, rule: Rule) -> list[Finding]:
 def _crisis_episode(case: Case, rule: Rule, bp: Series, hits: list[int], until: int, ends: list[int]) -> Finding:
     s, d, t, ids, late, limits = bp["s"], bp["d"], bp["t"], bp["id"], bp["l"], rule.limits
     systolic, diastolic = limits["systolic"], limits["diastolic"]
-    last = _end(t, hits, limits["episode_hours"] * HOUR, ends)
-    stage, confirmed = "awaiting-repeat", False
+    last = episode_end(t, hits[-1], limits["episode_hours"] * HOUR, ends)
+    stage, sure = "awaiting-repeat", False
     pending: int | None = hits[0]
     repeat: int | None = None
     for i in range(hits[0] + 1, last):
         if s[i] >= systolic or d[i] >= diastolic:
-            confirmed = confirmed or pending is not None
+            sure = sure or pending is not None
             stage, pending, repeat = "awaiting-repeat", i, None
-        elif pending is not None and not confirmed:
+        elif pending is not None and not sure:
             if (s[pending] + s[i]) / 2 >= systolic or (d[pending] + d[i]) / 2 >= diastolic:
-                confirmed, repeat = True, i
+                sure, repeat = True, i
             elif t[i] - t[pending] >= limits["quiet_minutes"] * MINUTE:
                 high = s[i] >= limits["moderate_systolic"] or d[i] >= limits["moderate_diastolic"]
                 stage, pending, repeat = "moderate" if high else "downgraded", None, i
     best = min((late[i] for i in hits), key=youngest)
     severity, ask = "red", None
-    if confirmed:
+    if sure:
         stage = "confirmed"
     elif stage in ("moderate", "downgraded"):
         severity = "orange" if stage == "moderate" else "yellow"
@@ -84,16 +86,6 @@ def _crisis_episode(case: Case, rule: Rule, bp: Series, hits: list[int], until: 
     )  # fmt: skip
 
 
-def _end(times: list[int], hits: list[int], gap: int, ends: list[int]) -> int:
-    """Index past the last reading that belongs to the episode of ``hits``: within ``gap``, before a closing."""
-    until = times[hits[-1]] + gap
-    until = min([until, *(end for end in ends if end >= times[hits[-1]])])
-    at = hits[-1] + 1
-    while at < len(times) and times[at] <= until:
-        at += 1
-    return at
-
-
 def low(case: Case, rule: Rule) -> list[Finding]:
     """Systolic below the limit, confirmed by the next value or by the mean of both; red with a symptom at once."""
     bp: Series | None = case.state.get("bp")
@@ -106,61 +98,38 @@ def low(case: Case, rule: Rule) -> list[Finding]:
     near = rule.limits["symptom_hours"] * HOUR
     found = []
     for one in episodes(t, hits, gap, ends):
-        confirmed, pending = is_confirmed(
-            bp, one, limit, rule.limits["quiet_minutes"] * MINUTE, _end(t, one, gap, ends)
-        )
+        end = episode_end(t, one[-1], gap, ends)
+        sure, pending = confirmed(s, t, below(limit), rule.limits["quiet_minutes"] * MINUTE, one[0], end)
         codes, reports, delay = case.symptoms(rule.limits["red_symptoms"], t[one[0]] - near, t[one[-1]] + near)
-        if not confirmed and not codes:
+        if not sure and not codes:
             if pending is not None and ids[pending] == case.event.identity:
-                case.command(
-                    f"{rule.rule}/{case.event.subject}", rule,
-                    received(t[pending], late[pending]) + rule.limits["repeat_minutes"] * MINUTE,
-                )  # fmt: skip
+                expires = received(t[pending], late[pending]) + rule.limits["repeat_minutes"] * MINUTE
+                notice.ask(case, f"{rule.rule}/{case.event.subject}", rule, expires)
             continue
         best = min((late[i] for i in one), key=youngest)
         severity = case.by_age("red" if codes else "orange", min(best, delay, key=youngest) if codes else best)
         detail = {
-            "stage": "confirmed" if confirmed else "with-symptoms", "systolic": s[one[-1]],
+            "stage": "confirmed" if sure else "with-symptoms", "systolic": s[one[-1]],
             "diastolic": bp["d"][one[-1]], "low_readings": len(one), "symptoms": codes, "limits": {"systolic": limit},
         }  # fmt: skip
         until = max(received(t[i], late[i]) for i in one) + gap
         found.append(
             Finding(
                 severity, t[one[0]], t[one[-1]], [*reports, *(ids[i] for i in one)], detail,
-                [confirmed, codes, len(one), ids[one[-1]]], until=until,
+                [sure, codes, len(one), ids[one[-1]]], until=until,
             )
         )  # fmt: skip
     return found
 
 
-def is_confirmed(bp: Series, hits: list[int], limit: float, quiet: int, end: int) -> tuple[bool, int | None]:
-    """Whether a value below ``limit`` was followed by another, or the mean of both is; and the one still pending.
-
-    A value at or above the limit, at least ``quiet`` ms later, dismisses the pending one.
-    """
-    s, t = bp["s"], bp["t"]
-    pending: int | None = None
-    for i in range(hits[0], end):
-        if s[i] < limit:
-            if pending is not None:
-                return True, None
-            pending = i
-        elif pending is not None:
-            if (s[pending] + s[i]) / 2 < limit:
-                return True, None
-            if t[i] - t[pending] >= quiet:
-                pending = None
-    return False, pending
-
-
 def child_reading(case: Case, rule: Rule) -> list[Finding]:
-    """A pressure or heart rate of somebody under 18: adult rules refuse it, a clinician looks at it."""
+    """Pressure, heart rate or electrocardiogram of somebody under 18: adult rules refuse it, a clinician looks."""
     age = rule.limits["age"]
     if "birth" not in case.state or case.aged(age, case.horizon):
         return []
     entries = [
         (time, id, received(time, late))
-        for name in ("bp", "heart-rate")
+        for name in ("bp", "heart-rate", "ecg")
         if name in case.state
         for time, id, late in zip(*(case.state[name][column] for column in ("t", "id", "l")), strict=True)
         if not case.aged(age, time, unknown=True)

@@ -13,7 +13,8 @@ from streams import summary
 from streams.alert import of_rule
 from streams.calendar import DAY, HOUR, MINUTE, day_text, midnight
 from streams.case import Case, Finding, episodes
-from streams.pressure import is_confirmed, pregnancy_rules
+from streams.confirm import below, confirmed
+from streams.pressure import pregnancy_rules
 from streams.rules import Rule
 from streams.state import Series
 from streams.summary import Row, Window
@@ -147,13 +148,14 @@ def _severity(case: Case, rule: Rule, last: int, window: Window) -> tuple[str, b
     if not window.enough or mean is None:
         return "yellow", False
     s, d = _limits(case, rule, days[last][0])
+    old = "target" not in case.state and case.aged(limits["old_age"], midnight(case.facts, days[last][0]))
     if (mean[0] >= s or mean[1] >= d) and case.takes(limits["antihypertensives"]):
         length = limits["window"]
         before = bisect_left(days, days[last][0] - length + 1, key=lambda row: row[0]) - 1
         if before >= 0 and days[before][0] > days[last][0] - 2 * length:
             week = summary.window(case.state, rule, before)
             if week.enough and week.mean is not None and (week.mean[0] >= s or week.mean[1] >= d):
-                return "orange", False
+                return case.judged(rule, "orange", *(("old_age", "old_systolic", "old_diastolic") if old else ()))
     if mean[0] >= limits["orange_systolic"]:
         return case.judged(rule, "orange", "orange_systolic")
     if mean[1] >= limits["orange_diastolic"]:
@@ -210,8 +212,8 @@ def low_treated(case: Case, rule: Rule) -> list[Finding]:
     until = None
     ids: list[str] = []
     if latest and case.now < bp["t"][latest[0][-1]] + gap:
-        confirmed, _ = is_confirmed(bp, latest[0], limits["confirmed"], limits["quiet_minutes"] * MINUTE, len(bp["t"]))
-        if confirmed:
+        low, quiet = below(limits["confirmed"]), limits["quiet_minutes"] * MINUTE
+        if confirmed(bp["s"], bp["t"], low, quiet, latest[0][0], len(bp["t"]))[0]:
             reasons.append("confirmed-low")
             rests.append("confirmed")
             ids = [bp["id"][i] for i in latest[0]]

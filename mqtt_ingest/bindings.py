@@ -1,7 +1,8 @@
-"""Whose a device (and user slot) was at an instant: all binding intervals, as the topic `devices` holds them.
+"""Whose a device (and user slot) was at an instant, and who may publish for it, as the topic `devices` says.
 
-The topic is compacted: key ``device/slot-or-*/resident/from`` for a binding, ``device`` for a registration, values in
-plain JSON, instants in milliseconds since 1970. A later binding of the same device and slot ends an earlier one.
+The topic is compacted: key ``device/slot-or-*/resident/from`` for a binding, ``device`` for a registration,
+``device/gateway/gateway`` for a gateway, ``rule/name`` for an activated rule; values in plain JSON, instants in
+milliseconds since 1970. A later binding of the same device and slot ends an earlier one.
 """
 
 from typing import NamedTuple
@@ -21,13 +22,25 @@ class Binding(NamedTuple):
     end: int | None
 
 
+class Registered(NamedTuple):
+    """A device in an institution's stock."""
+
+    institution: str | None
+    model: str | None
+
+
 class Bindings:
-    """All registrations and bindings; fed record by record, asked for the holder of a device at an instant."""
+    """All registrations and bindings; fed record by record, asked for the holder of a device at an instant.
+
+    ``rules`` are the versions of the rules that the log activated.
+    """
 
     def __init__(self) -> None:
         self._bindings: dict[str, dict[str, Binding]] = {}
-        self._timelines: dict[tuple[str, int | None], list[Binding]] = {}
-        self._registered: dict[str, str | None] = {}
+        self._timelines: dict[str, dict[int | None, list[Binding]]] = {}
+        self._registered: dict[str, Registered] = {}
+        self._published_for: dict[str, set[str]] = {}
+        self.rules: dict[str, int] = {}
         self._institutions: dict[str, frozenset[str]] = {}
 
     def apply(self, key: str, value: bytes | None) -> str | None:
@@ -36,10 +49,17 @@ class Bindings:
             return self._forget(key)
         try:
             fact = orjson.loads(value)
+            if fact["kind"] == "rule":
+                self.rules[str(fact["rule"])] = int(fact["version"])
+                return None
             device = str(fact["device"])
             if fact["kind"] == "device":
-                self._registered[device] = fact.get("institution")
+                self._registered[device] = Registered(fact.get("institution"), fact.get("model"))
                 self._institutions.pop(device, None)
+                return device
+            if fact["kind"] == "gateway":
+                devices = self._published_for.setdefault(str(fact["gateway"]), set())
+                (devices.add if fact["authorized"] else devices.discard)(device)
                 return device
             if fact["kind"] != "binding":
                 return None
@@ -64,33 +84,58 @@ class Bindings:
 
     def _arrange(self, device: str) -> None:
         self._institutions.pop(device, None)
-        for place in [place for place in self._timelines if place[0] == device]:
-            del self._timelines[place]
+        timelines = self._timelines[device] = {}
         for binding in sorted(self._bindings[device].values(), key=lambda b: (b.start, b.end is None, b.resident)):
-            self._timelines.setdefault((device, binding.slot), []).append(binding)
+            timelines.setdefault(binding.slot, []).append(binding)
 
     def known(self, device: str) -> bool:
         """Whether the device was ever registered or bound."""
         return device in self._registered or bool(self._bindings.get(device))
+
+    def worn(self, device: str) -> bool:
+        """Whether the device was ever bound to anybody."""
+        return bool(self._bindings.get(device))
 
     def institutions(self, device: str) -> frozenset[str]:
         """Where the device is registered, and those whose residents it was bound to."""
         known = self._institutions.get(device)
         if known is None:
             found = {binding.institution for binding in self._bindings.get(device, {}).values()}
-            known = frozenset(place for place in found | {self._registered.get(device)} if place)
+            registered = self._registered.get(device)
+            known = frozenset(place for place in found | {registered and registered.institution} if place)
             self._institutions[device] = known
         return known
 
+    def model(self, device: str) -> str | None:
+        """The device's model, as it was registered."""
+        registered = self._registered.get(device)
+        return registered and registered.model
+
+    def may_publish(self, gateway: str, device: str) -> bool:
+        """Whether the gateway may publish for the device."""
+        return device in self._published_for.get(gateway, ())
+
+    def is_gateway(self, device: str) -> bool:
+        """Whether the device may publish for any other."""
+        return bool(self._published_for.get(device))
+
+    def shared(self, device: str, instant: int) -> bool:
+        """Whether the device was more than one resident's at ``instant``, in whatever slots."""
+        timelines = self._timelines.get(device, {})
+        if len(timelines) < 2:
+            return False
+        held = (self._at(device, slot, instant) for slot in timelines)
+        return len({binding.resident for binding in held if binding}) > 1
+
     def holder(self, device: str, slot: int | None, instant: int) -> Binding | None:
         """Who the device's slot was bound to at ``instant``; a binding of every slot stands in for the slot's own."""
-        if slot not in (None, UNKNOWN_USER) and (own := self._at((device, slot), instant)):
+        if slot not in (None, UNKNOWN_USER) and (own := self._at(device, slot, instant)):
             return own
-        return self._at((device, None), instant)
+        return self._at(device, None, instant)
 
-    def _at(self, place: tuple[str, int | None], instant: int) -> Binding | None:
+    def _at(self, device: str, slot: int | None, instant: int) -> Binding | None:
         latest = None
-        for binding in self._timelines.get(place, ()):
+        for binding in self._timelines.get(device, {}).get(slot, ()):
             if binding.start > instant:
                 break
             latest = binding
@@ -99,8 +144,8 @@ class Bindings:
     def holders(self, device: str, slot: int | None, first: int, last: int) -> set[str]:
         """The residents whose the device's slot was at some instant from ``first`` to ``last``."""
         instants = {first, last}
-        for place in {(device, slot), (device, None)}:
-            for binding in self._timelines.get(place, ()):
+        for place in {slot, None}:
+            for binding in self._timelines.get(device, {}).get(place, ()):
                 instants |= {edge for edge in (binding.start, binding.end) if edge is not None and first < edge <= last}
         held = (self.holder(device, slot, instant) for instant in instants)
         return {binding.resident for binding in held if binding}

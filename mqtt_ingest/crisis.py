@@ -1,25 +1,19 @@
-"""Whether a value is a crisis value, by the limits of the clinical rules as they were first released.
+"""Whether a value is a crisis value, by the limits of the clinical rules in force.
 
-The gate asks only where it cannot say whose a value is: then somebody must look, whatever the district's own limits.
+The gate asks only where it cannot say whose a value is: then somebody must look.
 """
 
 from collections.abc import Mapping
-from functools import cache
 
-from streams.rules import Rule, released
-
-
-@cache
-def _rule(name: str) -> Rule:
-    return next(rule for rule in released()[name].values() if rule.initial)
+from streams.rules import Facts, in_force
 
 
-def is_crisis(kind: str, values: Mapping[str, float]) -> bool:
-    """Whether a blood pressure or a glucose calls for somebody to look at once."""
+def is_crisis(kind: str, values: Mapping[str, float], facts: Facts) -> bool:
+    """Whether a pressure or a glucose calls for somebody to look at once; ``facts`` has the activated ``rules``."""
     if kind == "blood-pressure" and values:
-        limits = _rule("bp-crisis").limits
+        limits = in_force("bp-crisis", facts).limits
         return bool(values["systolic"] >= limits["systolic"] or values["diastolic"] >= limits["diastolic"])
     if kind == "glucose" and values:
-        high, low = _rule("glucose-high").limits["value"], _rule("glucose-low").limits["value"]
+        high, low = (in_force(name, facts).limits["value"] for name in ("glucose-high", "glucose-low"))
         return bool(values["value"] >= high or values["value"] <= low)
     return False

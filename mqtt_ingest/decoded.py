@@ -40,8 +40,9 @@ class Undecodable(ValueError):
         self.message = explain(code, field, self.value, detail)
         #: What identifies the element for its sender, where that much could be read.
         self.id: str | None = None
-        #: The element of an array that it is about.
+        #: The element of an array that it is about, and the device that it names.
         self.element: Any = None
+        self.device: str | None = None
         super().__init__(self.message["en"])
 
 

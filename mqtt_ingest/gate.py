@@ -3,6 +3,8 @@
 No I/O. It asks the bindings whose reading it is, and the history of the device's receipts when it was taken. Beside an
 accepted or refused reading there may be an event about it: `device.measurement-failed` for a technical fault, so that
 somebody looks after three of them, and `device.person-unknown` for a crisis value that cannot be given to anybody.
+
+What comes from a vendor's cloud goes the same way; there, and behind a gateway, the payload names the device.
 """
 
 import hashlib
@@ -12,20 +14,18 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, get_args
 
 import orjson
-from pydantic import ValidationError
 
-from mqtt_ingest import clock_trust
-from mqtt_ingest.bindings import UNKNOWN_USER, Binding, Bindings
+from mqtt_ingest import ble_2a19, clock_trust, device_event
+from mqtt_ingest.address import Address, address
+from mqtt_ingest.bindings import Binding, Bindings
 from mqtt_ingest.clock_trust import Receipt, Verdict
 from mqtt_ingest.crisis import is_crisis
-from mqtt_ingest.decoded import KINDS, Decoded, Undecodable, mapping, parse_json, shown
-from mqtt_ingest.formats import ALIASES, decode
+from mqtt_ingest.decoded import KINDS, Decoded, Undecodable, shown
+from mqtt_ingest.formats import ALIASES, decode, unhex
 from mqtt_ingest.texts import explain
 from mqtt_ingest.topics import CODE
-from schemas.device import EVENTS as DEVICE
 from schemas.device import Fault
-from schemas.envelope import Event, identity
-from schemas.private import found, harmless
+from schemas.envelope import Event
 
 LARGEST = 256 * 1024  #: bytes of a payload
 #: Around an instant that is not trusted, a change of binding within so much makes it uncertain whose it was (M).
@@ -51,10 +51,11 @@ class Refusal:
 class Answer:
     """What becomes of one reading: an accepted event or a refusal; ``also`` are events about it.
 
-    ``id`` and ``seq`` are the sender's own where it gave them; ``raw`` are the reading's bytes; ``content`` tells a
-    resent reading from another one with the same id.
+    ``at`` is whose it is; ``id`` and ``seq`` are the sender's own where it gave them; ``raw`` are the reading's bytes;
+    ``content`` tells a resent reading from another one with the same id.
     """
 
+    at: Address
     id: str
     raw: bytes
     event: Event | None = None
@@ -62,29 +63,6 @@ class Answer:
     also: tuple[Event, ...] = ()
     seq: int | None = None
     content: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a message came from."""
-
-    topic: str
-    institution: str
-    device: str
-    kind: str
-
-    @property
-    def source(self) -> str:
-        """The events' source."""
-        return f"mqtt/{self.institution}/{self.device}"
-
-
-def address(topic: str) -> Address:
-    """The parts of ``mailiu/{institution}/{device}/up/{kind}``; raises ``ValueError`` for any other topic."""
-    parts = topic.split("/")
-    if len(parts) != 5 or parts[0] != "mailiu" or parts[3] != "up":
-        raise ValueError(f"{topic} is no topic of a device")
-    return Address(topic, parts[1], parts[2], parts[4])
 
 
 @dataclass
@@ -101,34 +79,43 @@ class Gate:
         """One answer for every reading in ``payload``; ``verdict`` is what was found when it came the first time."""
         at = address(topic)
         now = _milliseconds(received)
-        for name, code in (("institution", at.institution), ("device", at.device)):
-            if not CODE.fullmatch(code):
-                return [self._refuse(at, now, payload, "invalid", name, code, "one of A-Z, a-z, 0-9, ., _, -")]
+        if not at.vendor:
+            for name, code in (("institution", at.institution), ("device", at.device)):
+                if not CODE.fullmatch(code):
+                    return [self._refuse(at, now, payload, "invalid", name, code, "one of A-Z, a-z, 0-9, ., _, -")]
         if len(payload) > LARGEST:
             return [self._refuse(at, now, payload, "too-large", "payload", f"{len(payload)} bytes", str(LARGEST))]
         try:
-            if at.kind == "status":
+            if at.kind in ("status", "ble-2a19"):
                 return [self._status(at, payload, now)]
+            if at.kind == "command-result":
+                return [self._result(at, payload, now)]
             results = decode(at.kind, payload)
             if not results:
                 raise Undecodable("unknown-kind", "payload", payload[:60], "no reading in it")
         except Undecodable as error:
             return [self._undecodable(at, error, payload, now)]
-        verdicts = iter([verdict] * len(results) if verdict else self._verdicts(at.device, results, now))
+        placed = [(self._whose(at, one), one) for one in results]
+        verdicts = {
+            device: iter([verdict] * len(placed) if verdict else self._verdicts(device, placed, now))
+            for device in {whose.device for whose, _ in placed}
+        }
         answers = []
-        for result in results:
+        for whose, result in placed:
             raw = payload if result.element is None else orjson.dumps(result.element)
             if isinstance(result, Undecodable):
-                answers.append(self._undecodable(at, result, raw, now))
+                answers.append(self._undecodable(whose, result, raw, now))
             else:
-                answers.append(self._reading(at, result, raw, now, next(verdicts)))
+                answers.append(self._reading(whose, result, raw, now, next(verdicts[whose.device])))
         return answers
 
     # ---- when
 
-    def _verdicts(self, device: str, results: list[Decoded | Undecodable], now: int) -> Iterator[Verdict]:
-        """When each decoded reading was taken, in order."""
-        readings = [result for result in results if isinstance(result, Decoded)]
+    def _verdicts(
+        self, device: str, placed: list[tuple[Address, Decoded | Undecodable]], now: int
+    ) -> Iterator[Verdict]:
+        """When each of the device's decoded readings was taken, in order."""
+        readings = [one for whose, one in placed if isinstance(one, Decoded) and whose.device == device]
         timed = [(self._instant(r.time), "backlog" in r.flags) for r in readings if r.time and not r.approximate]
         judged: Iterator[Verdict] = iter(())
         if timed:
@@ -149,36 +136,61 @@ class Gate:
 
     # ---- whose
 
+    def _whose(self, at: Address, one: Decoded | Undecodable) -> Address:
+        """The address of the device that measured: the topic's own, or the one that a gateway's payload names.
+
+        What measures people itself publishes for itself, whatever it calls itself in its payload.
+        """
+        named = (one.device or "").removeprefix("Device/")
+        if not CODE.fullmatch(named) or named == at.device:
+            return at
+        if at.vendor:
+            return at.of(named, min(self.bindings.institutions(named), default=None))
+        gateway = self.bindings.is_gateway(at.device)
+        return at if not gateway and (at.kind == "fhir" or self.bindings.worn(at.device)) else at.of(named)
+
     def _reading(self, at: Address, one: Decoded, raw: bytes, now: int, verdict: Verdict) -> Answer:
         id, content = self._identity(at, one, now)
         slot = one.user
-        rest: dict[str, Any] = {"id": id, "raw": raw, "seq": one.seq, "content": content}
+        time = None if one.time is None else self._instant(one.time)
+        rest: dict[str, Any] = {"at": at, "id": id, "raw": raw, "seq": one.seq, "content": content}
 
         def refuse(reason: str, name: str, value: object, detail: str = "", also: tuple[Event, ...] = ()) -> Answer:
             message = explain(reason, name, shown(value), detail)
             return Answer(refusal=Refusal(reason, name, shown(value), message, one.kind, verdict), also=also, **rest)
 
-        if found(id):
-            return refuse("invalid", "id", "…", "a number of a person is no id")
-        known, crisis = self.bindings.known(at.device), is_crisis(one.kind, one.values)
-        nobody = (self._person_unknown(at, one, id, verdict),) if crisis else ()
+        known = self.bindings.known(at.device)
+        crisis = is_crisis(one.kind, one.values, {"rules": self.bindings.rules})
+        nobody = (device_event.person_unknown(at, one, id, verdict),) if crisis and at.institution else ()
         if one.statistic is not None:
             return refuse("invalid", "descriptive_statistic", one.statistic, "an aggregate is no single measurement")
-        if known and at.institution not in self.bindings.institutions(at.device):
-            return refuse("wrong-institution", "institution", at.institution)
+        if foreign := self._foreign(at):
+            return refuse(*foreign)
         holder = self._holder(at.device, slot, now, verdict)
-        if one.technical == "entered-in-error" and one.id and isinstance(holder, Binding):
-            return Answer(event=self._retracted(at, one.id, verdict, holder), **rest)
+        bound = holder if isinstance(holder, Binding) else None
+        if one.technical == "entered-in-error" and one.id and bound:
+            return Answer(event=device_event.retracted(at, one.id, verdict, bound), **rest)
+        status = (device_event.reported(at, id, one.status, now, bound),) if one.status and known else ()
         if one.technical is not None:
-            failed = (self._failed(at, one, id, verdict, holder),) if known and one.technical in FAULTS else ()
-            return refuse(one.technical, *one.fault, one.detail, failed)
+            failed = (device_event.failed(at, one, id, verdict, bound, time),) if one.technical in FAULTS else ()
+            return refuse(one.technical, *one.fault, one.detail, (*failed, *status) if known else ())
         if not known:
             return refuse("unknown-device", "device", at.device, also=nobody)
         if holder == "ambiguous":
-            return refuse("ambiguous-binding", "device", _place(at.device, slot), also=nobody)
-        if not isinstance(holder, Binding):
-            return refuse("unbound-device", "device", _place(at.device, slot), also=nobody)
-        return Answer(event=self._event(at, one, id, verdict, holder), **rest)
+            return refuse("ambiguous-binding", "device", _place(at.device, slot), also=nobody + status)
+        if bound is None:
+            return refuse("unbound-device", "device", _place(at.device, slot), also=nobody + status)
+        model, shared = self.bindings.model(at.device), self.bindings.shared(at.device, verdict.time)
+        event = device_event.measured(at, one, id, verdict, bound, time, model, shared)
+        return Answer(event=event, also=status, **rest)
+
+    def _foreign(self, at: Address) -> tuple[str, str, str] | None:
+        """Why the device may not be spoken for from there: reason, field and value."""
+        if at.via is not None and not self.bindings.may_publish(at.via, at.device):
+            return "not-authorized", "device", at.device
+        if self.bindings.known(at.device) and at.institution not in self.bindings.institutions(at.device):
+            return "wrong-institution", "institution", at.institution
+        return None
 
     def _holder(self, device: str, slot: int | None, now: int, verdict: Verdict) -> Binding | str | None:
         """The binding at the reading's time; "ambiguous" where the clock leaves it open between two residents."""
@@ -213,69 +225,40 @@ class Gate:
             self._unnamed = {k: v for k, v in self._unnamed.items() if now - v[1] <= RESENT}
         return f"{content.hexdigest()}-{first}", content.digest()
 
-    # ---- events
-
-    def _event(self, at: Address, one: Decoded, id: str, verdict: Verdict, holder: Binding) -> Event:
-        data: dict[str, Any] = {**one.values, **one.about, "device": at.device, "clock": verdict.clock}
-        if flags := _flags(one, verdict):
-            data["flags"] = flags
-        if one.user is not None:
-            data["user_slot"] = one.user
-        if one.time is not None:
-            data["device_time"] = _text(self._instant(one.time))
-        return Event(
-            id=id, source=at.source, type=f"mailiu.reading.{one.kind}-measured.v1", subject=holder.resident,
-            time=_when(verdict.time), institution=holder.institution or at.institution, data=data,
-        )  # fmt: skip
-
-    def _retracted(self, at: Address, id: str, verdict: Verdict, holder: Binding) -> Event:
-        """The sender takes back the reading that it sent with this id."""
-        data = {"reading": str(identity(at.source, id)), "reason": "entered-in-error"}
-        event = self._about(at, "retracted", f"retracted/{id}", data, verdict.time, holder)
-        return event.model_copy(update={"type": "mailiu.reading.retracted.v1"})
-
-    def _failed(self, at: Address, one: Decoded, id: str, verdict: Verdict, holder: Binding | str | None) -> Event:
-        data = {
-            "device": at.device, "kind": one.kind, "user_slot": one.user, "reason": one.technical,
-            "field": one.fault[0][:60] or None, "value": _told(one.fault), "flags": _flags(one, verdict),
-            "device_time": None if one.time is None else _text(self._instant(one.time)),
-        }  # fmt: skip
-        return self._about(at, "measurement-failed", f"failed/{id}", data, verdict.time, holder)
-
-    def _person_unknown(self, at: Address, one: Decoded, id: str, verdict: Verdict) -> Event:
-        values = {name: value for name, value in one.values.items() if name in ("systolic", "diastolic", "value")}
-        data = {"device": at.device, "kind": one.kind, "user_slot": one.user, **values}
-        return self._about(at, "person-unknown", f"person-unknown/{id}", data, verdict.time, None)
-
-    def _about(
-        self, at: Address, what: str, id: str, data: dict[str, Any], time: int, holder: Binding | str | None
-    ) -> Event:
-        bound = holder if isinstance(holder, Binding) else None
-        return Event(
-            id=id[:200], source=at.source, type=f"mailiu.device.{what}.v1",
-            subject=bound.resident if bound else f"device:{at.device}", time=_when(time),
-            institution=(bound.institution if bound else None) or at.institution,
-            data={name: value for name, value in data.items() if value is not None},
-        )  # fmt: skip
+    # ---- what a device says beside its readings
 
     def _status(self, at: Address, payload: bytes, now: int) -> Answer:
-        """`up/status`: {"battery": %, "signal": dB[mW], "firmware": text}; raises `Undecodable`."""
-        sent = mapping("payload", parse_json(payload))
-        data = {name: sent[name] for name in ("battery", "signal", "firmware") if sent.get(name) is not None}
-        try:
-            DEVICE["mailiu.device.status-reported.v1"].model_validate({"device": at.device} | data)
-        except ValidationError as problem:
-            error = problem.errors(include_url=False)[0]
-            raise Undecodable("invalid", str(error["loc"][0]), error["input"], error["msg"]) from None
+        """`up/status`, or a battery level by Bluetooth; raises `Undecodable`."""
+        id, named = None, None
+        if at.kind == "ble-2a19":
+            data = ble_2a19.decode(unhex(payload) if len(payload) > 1 else payload)
+        else:
+            data, id, named = device_event.status_in(payload)
+        at = at.of(named) if named and named != at.device else at
         content = hashlib.blake2b(orjson.dumps(data), digest_size=16).digest()
-        id = sent["id"] if isinstance(sent.get("id"), str) and 0 < len(sent["id"]) <= 100 else f"{now}-{content.hex()}"
+        id = id or f"{now}-{content.hex()}"
+        if refused := self._nobodys(at, payload, now, id):
+            return refused
+        event = device_event.reported(at, id, data, now, self.bindings.holder(at.device, None, now))
+        return Answer(at, id, payload, event=event, content=content)
+
+    def _result(self, at: Address, payload: bytes, now: int) -> Answer:
+        """`up/command-result`: what became of a command, as the device says; raises `Undecodable`."""
+        result, named = device_event.result_in(payload)
+        at = at.of(named) if named and named != at.device else at
+        if refused := self._nobodys(at, payload, now, result["id"]):
+            return refused
+        event = device_event.answered(at, result, now, self.bindings.holder(at.device, None, now))
+        content = hashlib.blake2b(orjson.dumps(result), digest_size=16).digest()
+        return Answer(at, result["id"], payload, event=event, content=content)
+
+    def _nobodys(self, at: Address, payload: bytes, now: int, id: str) -> Answer | None:
+        """The refusal of what is said by, or for, a device that is not known there."""
+        if foreign := self._foreign(at):
+            return self._refuse(at, now, payload, *foreign, id=id)
         if not self.bindings.known(at.device):
             return self._refuse(at, now, payload, "unknown-device", "device", at.device, id=id)
-        if at.institution not in self.bindings.institutions(at.device):
-            return self._refuse(at, now, payload, "wrong-institution", "institution", at.institution, id=id)
-        holder = self.bindings.holder(at.device, None, now)
-        event = self._about(at, "status-reported", f"status/{id}", {"device": at.device} | data, now, holder)
-        return Answer(id, payload, event=event, content=content)
+        return None
 
     # ---- refusals
 
@@ -290,21 +273,7 @@ class Gate:
         message = explain(reason, name, shown(value), detail)
         refusal = Refusal(reason, name, shown(value), message, kind if kind in KINDS else None)
         digest = hashlib.blake2b(raw, digest_size=16)
-        return Answer(id or f"{digest.hexdigest()}-{now}", raw, refusal=refusal, content=digest.digest())
-
-
-def _flags(one: Decoded, verdict: Verdict) -> list[str]:
-    flags = list(one.flags)
-    if verdict.backlog and "backlog" not in flags:
-        flags.append("backlog")
-    if one.user == UNKNOWN_USER:
-        flags.append("unknown-user")
-    return flags
-
-
-def _told(fault: tuple[str, str]) -> str | None:
-    """The value at fault, where it is a number, an instant or a code and not words of a person."""
-    return fault[1][:60] if harmless(*fault) else None
+        return Answer(at, id or f"{digest.hexdigest()}-{now}", raw, refusal=refusal, content=digest.digest())
 
 
 def _place(device: str, slot: int | None) -> str:
@@ -314,11 +283,3 @@ def _place(device: str, slot: int | None) -> str:
 def _milliseconds(instant: datetime) -> int:
     """Milliseconds since 1970, cut off as in the text of an event, so that no reading lies after its receipt."""
     return round(instant.replace(microsecond=instant.microsecond // 1000 * 1000).timestamp() * 1000)
-
-
-def _when(instant: int) -> datetime:
-    return datetime.fromtimestamp(instant / 1000, UTC)
-
-
-def _text(instant: int) -> str:
-    return _when(instant).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,6 +17,8 @@
 | `backlog` | true: stored on the device and sent later |
 | `source` | `self-reported` where a person typed the values in |
 | `error` | the device's error code: the measurement failed |
+| `device` | whose reading it is, where a gateway publishes for other devices |
+| `battery` | % of charge left, beside a reading |
 
 Fields not named here are ignored. A flag not named here is kept in the reading's note.
 """
@@ -61,8 +63,9 @@ def element(value: object, kind: str | None = None) -> Decoded:
     try:
         return _element(fields, kind)
     except Undecodable as error:
-        sent = fields.get("id")
+        sent, device = fields.get("id"), fields.get("device")
         error.id = sent if isinstance(sent, str) and 0 < len(sent) <= 100 else None
+        error.device = device if isinstance(device, str) else None
         raise
 
 
@@ -78,6 +81,7 @@ def _element(fields: Mapping[str, Any], kind: str | None) -> Decoded:
     about = {name: fields[name] for name in ABOUT if fields.get(name) is not None}
     if unknown:
         about["note"] = shown(" ".join([str(about.get("note", "")), "flags: " + ", ".join(unknown)]).strip())
+    device, battery = fields.get("device"), fields.get("battery")
     rest: dict[str, Any] = {
         "id": None if id is None else text("id", str(id) if isinstance(id, int) and not isinstance(id, bool) else id),
         "seq": None if seq is None else _whole("seq", seq, 0, 2**53),
@@ -85,6 +89,8 @@ def _element(fields: Mapping[str, Any], kind: str | None) -> Decoded:
         "user": None if fields.get("user") is None else _whole("user", fields["user"], 0, 255),
         "flags": flags,
         "about": about,
+        "device": None if device is None else text("device", device, 64),
+        "status": {} if battery is None else {"battery": _whole("battery", battery, 0, 100)},
     }
     if (error := fields.get("error")) not in (None, "", 0, False):
         return failed(of, "error-code", "error", error, **rest)

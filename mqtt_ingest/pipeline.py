@@ -16,7 +16,8 @@ import orjson
 
 from infra.clock import clock
 from infra.log import Log
-from mqtt_ingest.gate import Address, Answer, Gate, Refusal, address
+from mqtt_ingest.address import Address, address
+from mqtt_ingest.gate import Answer, Gate, Refusal
 from mqtt_ingest.receipts import receipt
 from mqtt_ingest.rejected import WAITING, Rejected, records, resolution
 from mqtt_ingest.session import Message, Session
@@ -107,7 +108,7 @@ class Pipeline:
                 for answer, placed in entry.answers:
                     await self._receipt(entry.at, answer, None if placed is None else await placed.settled())
                 for refused, changes in entry.waiting:
-                    self.waiting.add(entry.at.device, refused, changes)
+                    self.waiting.add(refused, changes)
                 session.acknowledge(entry.message)
                 self.under_way.popleft()
 
@@ -142,8 +143,8 @@ class Pipeline:
         if len(positions) < len(answers):
             return None
         position = ",".join(positions)
-        await (await self._reject(at.source, resolution(refused, position, now)))
-        self.waiting.done(at.device, refused)
+        await (await self._reject(str(refused.value["source"]), resolution(refused, position, now)))
+        self.waiting.done(refused)
         return position
 
     async def drained(self, seconds: float) -> None:
@@ -159,16 +160,16 @@ class Pipeline:
         if at.kind == "hello":  # the device asks what time it is
             self.publisher.publish(_down(at, "time"), orjson.dumps({"time": rfc3339(now)}))
             return entry
-        changes = self.waiting.changes(at.device)
+        changes = self.waiting.changes
         for answer in self.gate.take(message.topic, message.payload, now):
             placed = None
             if answer.event is not None:
                 placed = await self._place(answer.event, answer.content, now)
                 if placed.content != answer.content:
-                    answer, placed = _conflict(answer), None
+                    answer, placed = conflict(answer), None
             if answer.refusal is not None:
-                for value in records(at, answer, now):
-                    entry.writes.append(await self._reject(at.source, value))
+                for value in records(answer, now):
+                    entry.writes.append(await self._reject(answer.at.source, value))
                     if answer.refusal.reason in WAITING:
                         entry.waiting.append((Rejected(orjson.loads(value)), changes))
             for event in answer.also:
@@ -192,6 +193,8 @@ class Pipeline:
         return future
 
     async def _receipt(self, at: Address, answer: Answer, position: str | None) -> None:
+        if at.vendor:
+            return  # its cloud had its receipts in the answer to its call
         await self.publisher.room()
         self.publisher.publish(_down(at, "receipt"), receipt(answer, position))
 
@@ -200,7 +203,7 @@ def _down(at: Address, what: str) -> str:
     return f"mailiu/{at.institution}/{at.device}/down/{what}"
 
 
-def _conflict(answer: Answer) -> Answer:
+def conflict(answer: Answer) -> Answer:
     """The refusal of a reading whose id came before with other content."""
     message = explain("conflict", "id", answer.id)
     return replace(answer, event=None, refusal=Refusal("conflict", "id", answer.id, message))

@@ -14,7 +14,8 @@ from mqtt_ingest.gate import Answer
 def receipt(answer: Answer, position: str | None) -> bytes:
     """Accepted with the position in the log, or rejected with reason, field, value and a message in both languages.
 
-    ``id`` is the reading's own where it had one; ``seq`` stands beside it where the device counts its readings.
+    ``id`` is the reading's own where it had one; ``seq`` stands beside it where the device counts its readings, and
+    ``device`` where another one published for it.
     """
     refusal = answer.refusal
     out: dict[str, Any] = {
@@ -28,6 +29,8 @@ def receipt(answer: Answer, position: str | None) -> bytes:
     }
     if answer.seq is not None:
         out["seq"] = answer.seq
+    if answer.at.via is not None or answer.at.vendor:
+        out["device"] = answer.at.device or None
     return orjson.dumps(out)
 
 

@@ -15,18 +15,19 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from infra.clients import consumer
 from infra.rejected import fernet, quiet
+from mqtt_ingest.address import VENDOR, Address, address
 from mqtt_ingest.clock_trust import Verdict
-from mqtt_ingest.gate import Address, Answer, address
+from mqtt_ingest.gate import Answer
 from schemas.envelope import from_milliseconds, identity, milliseconds, rfc3339
 
 CHUNK = 384 * 1024  #: raw bytes a record; encrypted they stay below Kafka's megabyte
-#: Refusals that wait for the device to be bound.
-WAITING = frozenset({"unbound-device", "unknown-device"})
+#: Refusals that wait for the device to be registered, bound, or tied to its gateway.
+WAITING = frozenset({"unbound-device", "unknown-device", "not-authorized"})
 
 
-def records(at: Address, answer: Answer, received: datetime) -> Iterator[bytes]:
+def records(answer: Answer, received: datetime) -> Iterator[bytes]:
     """The value of the record (or records, where the bytes are many) for one refusal."""
-    refusal = answer.refusal
+    refusal, at = answer.refusal, answer.at
     assert refusal is not None
     id = str(identity(at.source, f"rejected/{answer.id}/{answer.content.hex()}"))
     chunks = [answer.raw[start : start + CHUNK] for start in range(0, len(answer.raw), CHUNK)] or [b""]
@@ -36,11 +37,11 @@ def records(at: Address, answer: Answer, received: datetime) -> Iterator[bytes]:
         "received": rfc3339(received),
         "reason": refusal.reason,
         **dict(zip(("field", "value", "message"), quiet(refusal.field, refusal.value, refusal.message), strict=True)),
-        "device": at.device,
-        "institution": at.institution,
-        "kind": refusal.kind or at.kind,
+        "device": at.device or None,
+        "institution": at.institution or None,
+        "kind": at.kind if at.vendor else refusal.kind or at.kind,
         "reading": answer.id,
-        "mqtt_topic": at.topic,
+        "mqtt_topic": None if at.vendor else at.topic,
         "raw": fernet().encrypt(chunks[0]).decode(),
         "parts": len(chunks),
         "position": None,
@@ -86,9 +87,16 @@ class Rejected:
 
     @property
     def at(self) -> Address | None:
-        """The device's address, for what came over MQTT."""
+        """The address that it came from, for what came over MQTT or from a vendor's cloud."""
         topic = self.value.get("mqtt_topic")
+        if topic is None and str(self.value.get("kind")).startswith(VENDOR):
+            topic = self.value["kind"]
         return None if topic is None else address(topic)
+
+    @property
+    def device(self) -> str | None:
+        """The device whose it is."""
+        return self.value.get("device")
 
     def raw(self) -> bytes:
         """The bytes that were refused; raises ``cryptography.fernet.InvalidToken`` without the right key."""

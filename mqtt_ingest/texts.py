@@ -32,6 +32,7 @@ REASONS: dict[str, Reason] = {
     # whose reading it is
     "unknown-device": Reason("设备未登记", "is no registered device"),
     "wrong-institution": Reason("设备不属于该机构", "the device belongs to another institution"),
+    "not-authorized": Reason("网关未获准代发该设备的数据", "may not be published for by this gateway"),
     "unbound-device": Reason("测量时设备（或用户位）未绑定居民", "the device (or user slot) was bound to nobody then"),
     "ambiguous-binding": Reason(
         "设备时钟不可信，且临近换绑时间，无法确定是谁的测量",

@@ -16,33 +16,34 @@ class Waiting:
     def __init__(self) -> None:
         self._by_device: dict[str, OrderedDict[str, Rejected]] = {}
         self._count = 0
-        self._changes: dict[str, int] = {}
+        self.changes = 0  #: how often any device's bindings have changed since the start
+        self._changed: dict[str, int] = {}
         self._turn: OrderedDict[str, None] = OrderedDict()
         self._woken = asyncio.Event()
 
-    def changes(self, device: str) -> int:
-        """How often the device's bindings have changed since the start."""
-        return self._changes.get(device, 0)
-
     def changed(self, device: str) -> None:
         """The device was registered, bound or unbound: what waits for it gets its turn."""
-        self._changes[device] = self.changes(device) + 1
+        self.changes += 1
+        self._changed[device] = self.changes
         self._wake(device)
 
-    def add(self, device: str, refused: Rejected, changes: int) -> None:
-        """Let ``refused`` wait, judged when the device's bindings had changed ``changes`` times."""
+    def add(self, refused: Rejected, changes: int) -> None:
+        """Let ``refused`` wait for its device, judged when bindings had changed ``changes`` times."""
+        device = refused.device
+        if device is None:
+            return
         of = self._by_device.setdefault(device, OrderedDict())
         if refused.id not in of:
             if self._count >= MOST:
                 return
             self._count += 1
             of[refused.id] = refused
-        if changes != self.changes(device):
+        if self._changed.get(device, 0) > changes:
             self._wake(device)
 
-    def done(self, device: str, refused: Rejected) -> None:
+    def done(self, refused: Rejected) -> None:
         """``refused`` waits no longer."""
-        of = self._by_device.get(device, OrderedDict())
+        of = self._by_device.get(refused.device or "", OrderedDict())
         if refused.id in of:
             del of[refused.id]
             self._count -= 1
@@ -50,8 +51,8 @@ class Waiting:
     def everything(self, refusals: Iterable[Rejected]) -> None:
         """Take over what waited at the start, and give all of it a turn."""
         for refused in refusals:
-            if refused.waiting and (at := refused.at):
-                self.add(at.device, refused, -1)
+            if refused.waiting and refused.at:
+                self.add(refused, -1)
 
     def of(self, device: str) -> list[Rejected]:
         """What waits for the device."""

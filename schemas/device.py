@@ -1,5 +1,6 @@
-"""Devices: their models, whom they are bound to, their faults, and the commands they are given."""
+"""Devices: their models, whom they are bound to, who publishes for them, their faults and commands."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
@@ -45,13 +46,28 @@ class Unbound(Bound):
     """From ``time`` on, the device (and user slot) no longer measures the subject."""
 
 
-class StatusReported(Data):
-    """Battery, signal and firmware as the device reports them."""
+class GatewayAuthorized(Data):
+    """From ``time`` on, the gateway may publish what the device measures. The subject is ``device:{device}``."""
 
     device: Annotated[str, Code]
+    gateway: Annotated[str, Code]
+
+
+class GatewayRevoked(GatewayAuthorized):
+    """From ``time`` on, the gateway may no longer publish for the device."""
+
+
+class StatusReported(Data):
+    """Battery, signal, firmware and calibration as the device reports them."""
+
+    device: Annotated[str, Code]
+    gateway: Annotated[str, Code] | None = Field(None, description="who published it for the device")
     battery: float | None = Field(None, ge=0, le=100, description="%")
+    battery_low: bool | None = Field(None, description="the device's own warning, where it gives no percentage")
     signal: float | None = Field(None, ge=-140, le=0, description="dB[mW]")
     firmware: str | None = Field(None, max_length=60)
+    calibrated: date | None = Field(None, description="day of the last calibration")
+    calibration_due: date | None = Field(None, description="day by which it must be calibrated again")
 
 
 class MeasurementFailed(Data):
@@ -129,6 +145,8 @@ EVENTS: dict[str, type[Data]] = {
     "mailiu.device.registered.v1": Registered,
     "mailiu.device.bound.v1": Bound,
     "mailiu.device.unbound.v1": Unbound,
+    "mailiu.device.gateway-authorized.v1": GatewayAuthorized,
+    "mailiu.device.gateway-revoked.v1": GatewayRevoked,
     "mailiu.device.status-reported.v1": StatusReported,
     "mailiu.device.measurement-failed.v1": MeasurementFailed,
     "mailiu.device.person-unknown.v1": PersonUnknown,

@@ -303,6 +303,12 @@ def bound(case: Case) -> Touched:
     return NOTHING
 
 
+def gateway(case: Case) -> Touched:
+    """A gateway may, or may no longer, publish for the device."""
+    binding.gateway(case)
+    return NOTHING
+
+
 def device_registered(case: Case) -> Touched:
     """A device joined an institution's stock."""
     binding.registered(case)
@@ -347,6 +353,8 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.device.bound.v1": bound,
     "mailiu.device.unbound.v1": bound,
     "mailiu.device.registered.v1": device_registered,
+    "mailiu.device.gateway-authorized.v1": gateway,
+    "mailiu.device.gateway-revoked.v1": gateway,
     **dict.fromkeys(alert.ACTIONS, acted),
     "mailiu.alert.contact-attempted.v1": follows(delivery.attempted),
     "mailiu.alert.handover-offered.v1": follows(delivery.offered),

@@ -1,4 +1,4 @@
-"""Whom a device (and user slot) is bound to, kept on the compacted topic `devices` for the gateway.
+"""Whom a device (and user slot) is bound to and who publishes for it, kept on the compacted topic `devices`.
 
 A binding runs from its event to the next event of the same device and slot in this resident's log. Another resident's
 later binding ends it implicitly: the reader of `devices` takes the latest beginning.
@@ -8,6 +8,7 @@ from typing import Any
 
 from streams.case import Case
 from streams.event import DEVICES, Output, uuid5
+from streams.state import newest
 
 ANY_SLOT = "*"
 KEPT = 40  # bindings of one device and slot that a resident's state remembers, the latest
@@ -45,6 +46,22 @@ def registered(case: Case) -> None:
         "model": data.get("model"), "measures": data.get("kind", "blood-pressure"),
     }  # fmt: skip
     _put(case, data["device"], value)
+
+
+def gateway(case: Case) -> None:
+    """A gateway may, or may no longer, publish for the device: of the events about the two the latest stands."""
+    event, name = case.event, case.event.data["gateway"]
+    marks: dict[str, list[Any]] = case.state.setdefault("gateways", {})
+    if not newest(marks.get(name), event.time, event.identity):
+        return
+    may = event.type == "mailiu.device.gateway-authorized.v1"
+    marks[name] = [event.time, event.identity, int(may)]
+    device = event.data["device"]
+    value = {
+        "kind": "gateway", "device": device, "gateway": name, "institution": event.institution, "authorized": may,
+        "from": event.time,
+    }  # fmt: skip
+    _put(case, f"{device}/gateway/{name}", value)
 
 
 def _intervals(marks: list[list[Any]]) -> dict[int, int | None]:

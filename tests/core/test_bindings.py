@@ -48,3 +48,17 @@ def test_a_device_in_stock_is_known_by_its_institution() -> None:
     assert on_topic(r)["D1"] == {
         "kind": "device", "device": "D1", "institution": "I01", "model": "M1", "measures": "glucose",
     }  # fmt: skip
+
+
+def test_of_what_is_said_of_a_gateway_the_latest_stands() -> None:
+    r = Resident("device:D1", born=None)
+    said = {"device": "D1", "gateway": "GW"}
+    r.event("device.gateway-authorized.v1", said, START)
+    key = "D1/gateway/GW"
+    assert on_topic(r)[key] == {
+        "kind": "gateway", "device": "D1", "gateway": "GW", "institution": "I01", "authorized": True, "from": START,
+    }  # fmt: skip
+    r.event("device.gateway-revoked.v1", said, START + 2 * DAY)
+    r.event("device.gateway-authorized.v1", said, START + DAY, recorded=START + 3 * DAY)
+    assert on_topic(r)[key]["authorized"] is False
+    assert on_topic(r)[key]["from"] == START + 2 * DAY

@@ -13,7 +13,7 @@ from api.backend import BackendDependency
 from api.feed import text as stream_text
 from api.instant import Instant
 from api.position import Wait
-from api.problem import Problem, problems
+from api.problem import Problem, invalid_field, problems
 from schemas.alert import Condition, Handling, Severity
 from schemas.topics import DERIVED
 
@@ -21,8 +21,12 @@ router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 COLUMNS = ", ".join(name for name in ("alert", *AlertItem.model_fields) if name not in ("id", "title"))
 
 
+#: What heads the list: nobody could be told of it, and nobody has taken it yet (clinical decision 2).
+FIRST = "toUInt8(unreached AND handling = 'new')"
+
+
 class AlertPage(BaseModel):
-    """A page of alerts, newest first."""
+    """A page of alerts: those of which no clinician could be told first, then the newest first."""
 
     items: list[AlertItem]
     next: str | None = Field(description="`cursor` of the next page; absent on the last")
@@ -54,8 +58,9 @@ class AlertDetail(AlertItem):
 @router.get(
     "",
     summary="Alerts 告警列表",
-    description="Alerts of the token's institutions, newest first. `wait` waits until what the fold derived from these "
-    "positions is projected.\n\n令牌所辖机构的告警，最新在前。",
+    description="Alerts of the token's institutions: those of which no clinician could be told first, then the newest "
+    "first. `wait` waits until what the fold derived from these positions is projected.\n\n"
+    "令牌所辖机构的告警：未能联系上医护人员的排在最前，其余最新在前。",
     responses=problems(403, 422, 504),
 )
 async def alerts(
@@ -82,15 +87,21 @@ async def alerts(
         conditions.append("resident IN (SELECT resident FROM residents WHERE doctor = {doctor:String})")
         parameters["doctor"] = doctor
     if cursor is not None:
-        conditions.append("(raised_time, alert) < ({time:DateTime64(3, 'UTC')}, {after:UUID})")
-        parameters["time"], parameters["after"] = paging.decode(cursor)
+        conditions.append(
+            f"({FIRST}, raised_time, alert) < ({{first:UInt8}}, {{time:DateTime64(3, 'UTC')}}, {{after:UUID}})"
+        )
+        first, _, place = cursor.partition(".")
+        if first not in ("0", "1"):
+            raise invalid_field("cursor", cursor, "not a cursor of ours")
+        parameters["first"], (parameters["time"], parameters["after"]) = first, paging.decode(place)
     rows = await backend.tables.rows(
         f"SELECT {COLUMNS} FROM alerts WHERE {' AND '.join(conditions)} "
-        "ORDER BY raised_time DESC, alert DESC LIMIT {limit:UInt32}",
+        f"ORDER BY {FIRST} DESC, raised_time DESC, alert DESC LIMIT {{limit:UInt32}}",
         {**parameters, "limit": limit + 1},
     )
     items = [from_row(row) for row in rows[:limit]]
-    following = paging.encode(items[-1].raised_time, items[-1].id) if len(rows) > limit else None
+    await backend.viewed(who, "alerts", sorted({item.resident for item in items}))
+    following = _cursor(items[-1]) if len(rows) > limit else None
     derived = seen.next.get(DERIVED, {})
     position = [derived.get(partition, 0) for partition in range(len(backend.feed.next))]
     return AlertPage(items=items, next=following, stream_position=stream_text(position))
@@ -120,6 +131,10 @@ SELECT kind AS change, updated_time AS time, revision, severity, condition, hand
        assignee, acknowledged_by, outcome, comment
 FROM alert_events WHERE alert = {alert:UUID} ORDER BY revision, offset LIMIT 1 BY revision
 """
+
+
+def _cursor(item: AlertItem) -> str:
+    return f"{int(item.unreached and item.handling == 'new')}.{paging.encode(item.raised_time, item.id)}"
 
 
 def _where(who: Caller, **filters: Any) -> tuple[list[str], dict[str, Any]]:

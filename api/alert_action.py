@@ -97,8 +97,15 @@ async def _act(who: Caller, backend: Backend, alert: UUID, what: str, data: dict
     """Append the event of one action, if the alert's state and the caller's role allow it."""
     found = await find(backend, who, alert)
     check(who, found, what, data)
+    event = action(who, alert, found, what, data, key)
+    [[position]] = await backend.append([event])
+    return Taken(alert=alert, identity=event.identity, position=str(position))
+
+
+def action(who: Caller, alert: UUID, found: dict[str, Any], what: str, data: dict[str, Any], key: str | None) -> Event:
+    """The event of one action on the alert ``found``."""
     type = f"mailiu.alert.{what}.v1"
-    event = Event(
+    return Event(
         id=f"{alert}/{what}/{key or uuid4()}",
         source=SOURCE,
         type=type,
@@ -109,8 +116,6 @@ async def _act(who: Caller, backend: Backend, alert: UUID, what: str, data: dict
         actor=who.actor,
         correlationid=str(alert),
     )
-    [[position]] = await backend.append([event])
-    return Taken(alert=alert, identity=event.identity, position=str(position))
 
 
 def check(who: Caller, alert: dict[str, Any], what: str, data: dict[str, Any]) -> None:

@@ -11,6 +11,9 @@ from api.instant import Instant
 from schemas.alert import Condition, Handling, Severity
 from streams.rules import released
 
+#: What stands empty in a table and is absent for a client.
+BLANK = ("assignee", "acknowledged_by", "outcome", "comment", "reason", "step")
+
 
 class Text(BaseModel):
     """A text in both languages."""
@@ -49,6 +52,9 @@ class AlertItem(BaseModel):
     outcome: str | None = None
     comment: str | None = None
     reason: str | None = None
+    unreached: bool = Field(False, description="no clinician could be reached 未能联系上医护人员")
+    calls: int = Field(0, description="calls to the resident that nobody answered since it became red 未接来电次数")
+    step: str | None = Field(None, description="what follows unanswered calls: call-contact, home-visit 下一步")
 
 
 def title(rule: str, version: int) -> dict[str, str]:
@@ -66,7 +72,7 @@ def from_row(row: Mapping[str, Any]) -> AlertItem:
             "id": row["alert"],
             "title": title(row["rule"], row["rule_version"]),
             "detail": orjson.loads(detail or b"{}") if isinstance(detail, str | bytes) else detail,
-            **{name: row[name] or None for name in ("assignee", "acknowledged_by", "outcome", "comment", "reason")},
+            **{name: row[name] or None for name in BLANK},
         }
     )
 

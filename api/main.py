@@ -10,7 +10,11 @@ from sse_starlette.sse import AppStatus
 from api import (
     alert,
     alert_action,
+    alert_bulk,
     alert_stream,
+    card,
+    command,
+    contact,
     docs,
     events,
     fhir,
@@ -18,6 +22,7 @@ from api import (
     health,
     identity,
     metrics,
+    notice,
     problem,
     resident,
     statistics,
@@ -36,6 +41,9 @@ Event-sourced streaming analytics for community health. Every answer about perso
 TAGS = [
     {"name": "events", "description": "Append events to the log. 写入事件。"},
     {"name": "alerts", "description": "The alert feed and what people do with alerts. 告警与处置。"},
+    {"name": "cards", "description": "One card a resident: act, call, hand over. 居民卡片：处置、联系、移交。"},
+    {"name": "notices", "description": "Who was told what, and whether it arrived. 通知与送达。"},
+    {"name": "devices", "description": "Devices and what they are asked. 设备与指令。"},
     {"name": "residents", "description": "One resident. 居民个人。"},
     {"name": "identity", "description": "Who a resident is: sealed, audited, erasable. 居民身份。"},
     {"name": "statistics", "description": "Numbers that explain themselves. 统计指标。"},
@@ -53,7 +61,8 @@ def make() -> FastAPI:
     made.add_middleware(BodyLimit)
     made.add_middleware(metrics.Measured)
     for context in (
-        events, fhir, alert_stream, alert, alert_action, identity, resident, statistics, freshness, health, docs
+        events, fhir, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, identity, resident,
+        statistics, freshness, health, docs
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

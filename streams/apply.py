@@ -1,90 +1,22 @@
 """What each event changes in the state, and which rules it may concern.
 
-A handler returns the names of the rules to evaluate. Evidence goes into the sorted series; of standing facts the entry
-with the latest (time, id) stands. Times after receipt are wrong clocks: such values count as measured on receipt.
+A handler returns the names of the rules to evaluate. Evidence is `streams.measured`'s; of standing facts the entry with
+the latest (time, id) stands.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from streams import alert, binding, consent, delivery, device_command, notice, plan, summary
+from streams import alert, binding, consent, delivery, device_command, latecomer, notice, plan, summary
 from streams.calendar import day_of
-from streams.case import IMPORTED, Case
-from streams.state import add, newest, remember, remove
-
-Touched = Iterable[str]
+from streams.case import Case
+from streams.measured import EVIDENCE, GLUCOSE, MARKED, NOTHING, WATCH, Touched
+from streams.state import newest, remember, remove
 
 PRESSURE = ("bp-crisis", "bp-low", "bp-sustained-high", "bp-low-treated", "bp-pregnancy", "child-reading")
-GLUCOSE = ("glucose-low", "glucose-high", "glucose-lows-repeated")
-WATCH = ("adherence-low", "readings-silent")
-SYMPTOM = ("symptom-red", "bp-low", "bp-pregnancy", "glucose-low", "glucose-high")
-PERSON = (*PRESSURE, *GLUCOSE, *WATCH, "symptom-red", "check-person")
-NOTHING: tuple[str, ...] = ()
-
-
-def moment(case: Case) -> tuple[int, int]:
-    """Time and lateness at receipt of a value. What has no trusted clock and was not stored counts as of receipt."""
-    event = case.event
-    time = event.time
-    if event.data.get("clock") in device_command.WRONG:
-        device_command.set_clock(case)
-        if event.data["clock"] == "untrusted" and "backlog" not in event.data.get("flags", ()):
-            time = event.recorded
-    time = min(time, event.recorded)
-    return time, IMPORTED if event.origin == "import" else event.recorded - time
-
-
-def _after_death(case: Case, time: int) -> bool:
-    died = case.state.get("died")
-    return died is not None and time > died[0]
-
-
-def blood_pressure(case: Case) -> Touched:
-    """A pressure; whether it may enter means is settled here."""
-    time, late = moment(case)
-    if time < case.horizon:
-        return NOTHING
-    data, state = case.event.data, case.state
-    counts = summary.counts(case)
-    at = add(state, "bp", time, case.event.identity, late, data["systolic"], data["diastolic"], counts)
-    if counts:
-        summary.refresh(case, day_of(case.facts, state["bp"]["t"][at]))
-    touched = ["bp-crisis", "bp-low", "bp-sustained-high"]
-    if "rx" in state:
-        touched.append("bp-low-treated")
-    if "gestation" in state:
-        touched.append("bp-pregnancy")
-    if "birth" in state:
-        touched.append("child-reading")
-    return touched + _watched(case)
-
-
-def _watched(case: Case) -> list[str]:
-    """The plan's rules whose alert a new reading may end."""
-    return [a["rule"] for a in case.state["alerts"] if a["rule"] in WATCH and a["cond"] == "active"]
-
-
-def glucose(case: Case) -> Touched:
-    """A glucose value with the meter's own HI or LO."""
-    time, late = moment(case)
-    if time < case.horizon:
-        return NOTHING
-    flags = case.event.data.get("flags", ())
-    flag = "high" if "meter-high" in flags else "low" if "meter-low" in flags else ""
-    add(case.state, "gl", time, case.event.identity, late, case.event.data["value"], flag)
-    return [*GLUCOSE, *_watched(case)]
-
-
-def other_kind(name: str) -> Callable[[Case], Touched]:
-    """A reading of a kind of which only the time matters here."""
-
-    def handler(case: Case) -> Touched:
-        time, late = moment(case)
-        if time < case.horizon:
-            return NOTHING
-        add(case.state, name, time, case.event.identity, late)
-        return ["child-reading", *_watched(case)] if name == "heart-rate" else _watched(case)
-
-    return handler
+VITAL = ("pulse-rate", "oxygen-low", "fever-diabetes", "weight-gain-heart-failure", "ecg-unread")
+PERSON = (
+    *PRESSURE, *GLUCOSE, *VITAL, *MARKED, *WATCH, "symptom-red", "check-person", "drug-in-pregnancy", latecomer.RULE,
+)  # fmt: skip
 
 
 def retracted(case: Case) -> Touched:
@@ -95,38 +27,6 @@ def retracted(case: Case) -> Touched:
     if was is not None and was[0] == "bp":
         summary.refresh(case, day_of(case.facts, was[1]))
     return NOTHING if was is None else PERSON
-
-
-def symptom(case: Case) -> Touched:
-    """Coded symptoms, by any channel."""
-    time, late = moment(case)
-    codes = [code for code in case.event.data["symptoms"] if code != "none"]
-    if time < case.horizon or not codes:
-        return NOTHING
-    add(case.state, "sx", time, case.event.identity, late, codes)
-    return SYMPTOM
-
-
-def failed(case: Case) -> Touched:
-    """A device tried and has no value: never a reading, but three in a row say something of the person."""
-    data = case.event.data
-    flags = data.get("flags", ())
-    if data.get("kind") == "glucose" and ("meter-high" in flags or "meter-low" in flags):
-        return _trouble(case, "meter-high" if "meter-high" in flags else "meter-low")
-    return _trouble(case, "out-of-limits" if data["reason"] == "out-of-limits" else "failed")
-
-
-def person_unknown(case: Case) -> Touched:
-    """A crisis value of nobody's device."""
-    return _trouble(case, "person-unknown")
-
-
-def _trouble(case: Case, what: str) -> Touched:
-    time, late = moment(case)
-    if time < case.horizon:
-        return NOTHING
-    add(case.state, "trouble", time, case.event.identity, late, what)
-    return ("check-person",)
 
 
 def registered(case: Case) -> Touched:
@@ -248,6 +148,11 @@ def pregnancy(what: str) -> Callable[[Case], Touched]:
     return handler
 
 
+def preconception(case: Case) -> Touched:
+    """Whether a pregnancy is planned."""
+    return ("drug-in-pregnancy",) if _stand(case, "planning", case.event.data["planned"]) else NOTHING
+
+
 def acted(case: Case) -> Touched:
     """Somebody did something with an alert."""
     alert.handle(case)
@@ -315,18 +220,6 @@ def device_registered(case: Case) -> Touched:
     return NOTHING
 
 
-#: Evidence: kept in the series, which also remember its ids.
-EVIDENCE: dict[str, Callable[[Case], Touched]] = {
-    "mailiu.reading.blood-pressure-measured.v1": blood_pressure,
-    "mailiu.reading.glucose-measured.v1": glucose,
-    "mailiu.reading.heart-rate-measured.v1": other_kind("heart-rate"),
-    "mailiu.reading.weight-measured.v1": other_kind("weight"),
-    "mailiu.reading.oxygen-measured.v1": other_kind("oxygen"),
-    "mailiu.reading.temperature-measured.v1": other_kind("temperature"),
-    "mailiu.chronic.symptom-reported.v1": symptom,
-    "mailiu.device.measurement-failed.v1": failed,
-    "mailiu.device.person-unknown.v1": person_unknown,
-}
 #: Everything else that changes a state.
 STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.reading.retracted.v1": retracted,
@@ -340,6 +233,7 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.chronic.medication-prescribed.v1": prescribed,
     "mailiu.chronic.medication-stopped.v1": stopped,
     "mailiu.chronic.target-set.v1": target,
+    "mailiu.maternal.preconception-recorded.v1": preconception,
     "mailiu.maternal.pregnancy-registered.v1": pregnancy("registered"),
     "mailiu.maternal.pregnancy-ended.v1": pregnancy("ended"),
     "mailiu.maternal.delivery-recorded.v1": pregnancy("delivered"),

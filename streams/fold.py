@@ -9,15 +9,29 @@ the first tick.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from streams import glucose, pregnancy, pressure, sustained, symptom, watch
+from streams import (
+    drug,
+    glucose,
+    latecomer,
+    outlier,
+    posture,
+    pregnancy,
+    pressure,
+    rhythm,
+    sustained,
+    symptom,
+    vital,
+    watch,
+)
 from streams.alert import emit, reconcile
-from streams.apply import EVIDENCE, HANDLERS
+from streams.apply import HANDLERS
 from streams.calendar import HOUR, day_of, midnight
 from streams.case import Case, Finding
 from streams.escalation import ESCALATION, escalate
 from streams.escalation import due as reschedule
 from streams.event import TICK, Input, Output
 from streams.facts import Facts, learn, new_facts
+from streams.measured import EVIDENCE
 from streams.rules import Rule
 from streams.state import KEPT_DAYS, OPEN_DAYS, State, forget, known, new_state, remember
 
@@ -41,6 +55,16 @@ RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
     "adherence-low": (watch.adherence, None),
     "readings-silent": (watch.silence, None),
     "child-reading": (pressure.child_reading, "episode_hours"),
+    "bp-orthostatic": (posture.orthostatic, "episode_hours"),
+    "pulse-rate": (vital.pulse_rate, "episode_hours"),
+    "oxygen-low": (vital.oxygen_low, "episode_hours"),
+    "fever-diabetes": (vital.fever_diabetes, "episode_hours"),
+    "weight-gain-heart-failure": (vital.weight_gain, "episode_hours"),
+    "pulse-irregular": (rhythm.irregular, None),
+    "ecg-unread": (rhythm.unread, "episode_hours"),
+    "shared-cuff-outlier": (outlier.shared_cuff, "episode_hours"),
+    "crisis-late": (latecomer.review, "episode_hours"),
+    "drug-in-pregnancy": (drug.in_pregnancy, None),
 }
 
 

@@ -111,7 +111,13 @@ def lows_repeated(case: Case, rule: Rule) -> list[Finding]:
     if gl is None or min(gl["v"]) > limits["value"] or not case.has(limits["diabetes"]):
         return []
     span = limits["days"] * DAY
-    hits = [i for i, time in enumerate(gl["t"]) if gl["v"][i] <= limits["value"] and time > case.now - span]
+    hits = [
+        i
+        for i, time in enumerate(gl["t"])
+        if gl["v"][i] <= limits["value"]
+        and time > case.now - span
+        and case.older_than_days(limits["neonate_days"], time)
+    ]
     lows = episodes(gl["t"], hits, limits["apart_minutes"] * MINUTE, [])
     if len(lows) < limits["lows"]:
         return []

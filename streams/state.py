@@ -24,18 +24,31 @@ KEPT_ALERTS = 28 * DAY  # after its last change, an alert that nobody must act o
 KEPT_SEEN = LATENESS
 KEPT_GONE = OPEN_DAYS * DAY + LATENESS
 
-#: Series of evidence and their value columns: blood pressure (systolic, diastolic, counts in means), glucose (value,
-#: flag), symptoms (codes), trouble (what), and the other kinds, of which only the times matter.
+#: Series of evidence and their value columns: blood pressure (systolic, diastolic, counts in means, pulse, marks),
+#: glucose (value, flag), symptoms (codes), trouble (what), heart rate (value, at rest or active), oxygen (value, pulse,
+#: doubted by the device), electrocardiograms (urgent), which ones were read (reading, conclusion), readings answered
+#: "yes, it was me" (reading), crisis values that came in after the open days (what), and kinds with a value alone.
 SERIES: dict[str, tuple[str, ...]] = {
-    "bp": ("s", "d", "m"),
+    "bp": ("s", "d", "m", "p", "f"),
     "gl": ("v", "f"),
     "sx": ("c",),
     "trouble": ("w",),
-    "heart-rate": (),
-    "weight": (),
-    "oxygen": (),
-    "temperature": (),
+    "heart-rate": ("v", "r"),
+    "weight": ("v",),
+    "oxygen": ("v", "p", "f"),
+    "temperature": ("v",),
+    "activity": (),
+    "ecg": ("u",),
+    "ecg-read": ("r", "c"),
+    "yes": ("r",),
+    "late": ("w",),
 }
+#: Marks of a pressure, added up.
+IRREGULAR, LYING, STANDING, SHARED = 1, 2, 4, 8
+#: Heart rate: what the body did.
+ACTIVE, UNKNOWN, AT_REST = -1, 0, 1
+#: Series kept for longer than the others, for somebody must still do something about them.
+LONGER = {"ecg": 90 * DAY, "ecg-read": 90 * DAY}
 
 
 def new_state() -> State:
@@ -106,7 +119,7 @@ def forget(state: State, facts: Facts, before: int, first_day: int) -> None:
     now: int = facts["core"]
     for name in SERIES:
         if name in state:
-            _cut(state[name], before)
+            _cut(state[name], min(before, now - LONGER[name]) if name in LONGER else before)
             if not state[name]["t"]:
                 del state[name]
     days = state.get("days")

@@ -10,6 +10,8 @@ from streams.rules import Rule
 from streams.state import Series
 
 SEVERITY = {"meter-high": "red", "meter-low": "red", "out-of-limits": "orange", "person-unknown": "orange"}
+#: Values of nobody's device that are a crisis by another rule's (M) limits.
+JUDGED = {"oxygen-unknown": "oxygen-low", "pulse-unknown": "pulse-rate"}
 
 
 def check_person(case: Case, rule: Rule) -> list[Finding]:
@@ -33,9 +35,12 @@ def check_person(case: Case, rule: Rule) -> list[Finding]:
     found = []
     for one in episodes(t, sorted(hits), gap, closings(case.state, rule.rule)):
         reasons = sorted({what[i] for i in one})
-        candidates = [(SEVERITY[reason], False) for reason in reasons if reason != "failed"]
+        candidates = [(SEVERITY[reason], False) for reason in reasons if reason in SEVERITY]
         if "failed" in reasons:
             candidates.append(case.judged(rule, "orange", "failures", "minutes"))
+        for name in JUDGED.keys() & set(reasons):
+            other = case.rule(JUDGED[name])
+            candidates.append(case.judged(other, "orange", *other.judged))
         severity, judgement = max(candidates, key=lambda c: (RANK[c[0]], not c[1]))
         severity = case.by_age(severity, min((late[i] for i in one), key=youngest))
         others = sum(what[i] != "failed" for i in one)

@@ -12,6 +12,7 @@ from mqtt_ingest.clock_trust import Verdict
 from mqtt_ingest.decoded import Decoded, Undecodable, choice, mapping, parse_json, text
 from schemas.device import EVENTS as DEVICE
 from schemas.envelope import Event, from_milliseconds, identity
+from schemas.private import found, harmless
 
 #: What a device may say of itself.
 STATUS = ("battery", "battery_low", "signal", "firmware", "calibrated", "calibration_due")
@@ -51,7 +52,7 @@ def failed(
     """A technical fault."""
     data = {
         "device": at.device, "kind": one.kind, "user_slot": one.user, "reason": one.technical,
-        "field": one.fault[0][:60] or None, "value": one.fault[1][:60] or None, "flags": flags(one, verdict),
+        "field": one.fault[0][:60] or None, "value": _told(one.fault), "flags": flags(one, verdict),
         "device_time": None if device_time is None else from_milliseconds(device_time),
     }  # fmt: skip
     return about(at, "measurement-failed", f"failed/{id}", data, verdict.time, holder)
@@ -62,6 +63,11 @@ def person_unknown(at: Address, one: Decoded, id: str, verdict: Verdict) -> Even
     values = {name: value for name, value in one.values.items() if name in ("systolic", "diastolic", "value")}
     data = {"device": at.device, "kind": one.kind, "user_slot": one.user, **values}
     return about(at, "person-unknown", f"person-unknown/{id}", data, verdict.time, None)
+
+
+def _told(fault: tuple[str, str]) -> str | None:
+    """The value at fault, where it is a number, an instant or a code and not words of a person."""
+    return fault[1][:60] if harmless(*fault) else None
 
 
 def reported(at: Address, id: str, status: Mapping[str, Any], now: int, holder: Binding | None) -> Event:
@@ -94,7 +100,8 @@ def status_in(payload: bytes) -> tuple[dict[str, Any], str | None, str | None]:
     """
     sent = mapping("payload", parse_json(payload))
     data = {name: sent[name] for name in STATUS if sent.get(name) is not None}
-    id, device = (text(name, sent[name]) if sent.get(name) is not None else None for name in ("id", "device"))
+    id, device = (_text(name, sent[name]) if sent.get(name) is not None else None for name in ("id", "device"))
+    _text("firmware", data.get("firmware", "-"))
     return checked(data), id, device
 
 
@@ -115,11 +122,18 @@ def result_in(payload: bytes) -> tuple[dict[str, Any], str | None]:
     """
     sent = mapping("payload", parse_json(payload))
     result: dict[str, Any] = {
-        "id": text("id", sent.get("id"), 64), "status": choice("status", sent.get("status"), RESULTS)
+        "id": _text("id", sent.get("id"), 64), "status": choice("status", sent.get("status"), RESULTS)
     }  # fmt: skip
     if result["status"] == "failed":
-        result["reason"] = text("reason", sent.get("reason"), 200)
-    return result, text("device", sent["device"]) if sent.get("device") is not None else None
+        result["reason"] = _text("reason", sent.get("reason"), 200)
+    return result, _text("device", sent["device"]) if sent.get("device") is not None else None
+
+
+def _text(name: str, value: object, longest: int = 100) -> str:
+    """``value`` as a text without a person's number. Raises `Undecodable`."""
+    if found(text(name, value, longest)):
+        raise Undecodable("invalid", name, "…", "holds a number of a person")
+    return str(value)
 
 
 def flags(one: Decoded, verdict: Verdict, shared: bool = False) -> list[str]:

@@ -26,6 +26,7 @@ from mqtt_ingest.texts import explain
 from mqtt_ingest.topics import CODE
 from schemas.device import Fault
 from schemas.envelope import Event
+from schemas.private import found
 
 LARGEST = 256 * 1024  #: bytes of a payload
 #: Around an instant that is not trusted, a change of binding within so much makes it uncertain whose it was (M).
@@ -159,6 +160,8 @@ class Gate:
             message = explain(reason, name, shown(value), detail)
             return Answer(refusal=Refusal(reason, name, shown(value), message, one.kind, verdict), also=also, **rest)
 
+        if found(id):
+            return refuse("invalid", "id", "…", "a number of a person is no id")
         known = self.bindings.known(at.device)
         crisis = is_crisis(one.kind, one.values, {"rules": self.bindings.rules})
         nobody = (device_event.person_unknown(at, one, id, verdict),) if crisis and at.institution else ()

@@ -78,6 +78,8 @@ DETAILS = {
     "half of a blood pressure: send the panel 85354-9": "只有一半血压：应发送 85354-9",
     "an aggregate is no single measurement": "统计值不是单次测量",
     "no reading in it": "其中没有测量",
+    "a number of a person is no id": "个人号码不能作为编号",
+    "holds a number of a person": "含有个人号码",
     "hex digits are needed": "应为十六进制数字",
 }
 

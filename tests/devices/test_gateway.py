@@ -195,3 +195,13 @@ def test_an_answer_without_command_result_or_reason_is_refused(said: dict[str, s
 def test_a_rules_version_is_the_activated_one() -> None:
     gate = facts(("rule/bp-crisis", {"kind": "rule", "rule": "bp-crisis", "version": 1}))
     assert gate.bindings.rules == {"bp-crisis": 1}
+
+
+def test_no_number_of_a_person_enters_the_log() -> None:
+    gate = facts()
+    assert reason(sent(gate, BP | {"id": "13800138000"}, device="D1")) == "invalid"
+    assert reason(sent(gate, {"battery": 5, "firmware": "ring 13800138000"}, "status", "D1")) == "invalid"
+    told = {"id": "c1", "status": "failed", "reason": "call 138 0013 8000"}
+    assert reason(sent(gate, told, "command-result", "D1")) == "invalid"
+    failed = sent(gate, BP | {"error": "Zhang San"}, device="D1").also[0]
+    assert "value" not in failed.data

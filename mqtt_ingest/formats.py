@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mqtt_ingest import ble_2a1c, ble_2a5e, ble_2a9d, ble_2a18, ble_2a35, ble_2a37, mailiu_json, open_mhealth
+from mqtt_ingest.address import VENDOR
 from mqtt_ingest.decoded import KINDS, Decoded, Undecodable, parse_json
 
 Results = list[Decoded | Undecodable]
@@ -35,9 +36,15 @@ ALIASES = {"reading": "json", "readings": "json", "2a35": "ble-2a35", "ble": "bl
 def decode(kind: str, payload: bytes) -> Results:
     """The readings in what a device published to ``up/{kind}``: a format's name, or what was measured.
 
+    ``vendor/{name}`` is what a vendor's cloud sent.
+
     Under a measured kind JSON says itself which format it is. Bluetooth's formats take raw bytes, or their hex digits.
     Raises `Undecodable`.
     """
+    if kind.startswith(VENDOR):
+        from mqtt_ingest import vendor  # as rarely
+
+        return vendor.decode(kind.removeprefix(VENDOR), payload)
     kind = ALIASES.get(kind, kind)
     if kind in KINDS:
         return _measured(kind, payload)

@@ -12,7 +12,9 @@ from infra.cli.errors import Refusal
 def decode(
     kind: Annotated[
         str,
-        typer.Argument(help="Format: json, open-mhealth, fhir or ble-2a18, -2a1c, -2a35, -2a37, -2a5e, -2a5f, -2a9d."),
+        typer.Argument(
+            help="json, open-mhealth, fhir, ble-2a18, -2a1c, -2a35, -2a37, -2a5e, -2a5f, -2a9d or vendor/NAME."
+        ),
     ],
     file: Annotated[Path | None, typer.Argument(help="File, one payload a line; else standard input.")] = None,
     schema: Annotated[
@@ -29,7 +31,7 @@ def decode(
 
     from mqtt_ingest.formats import FORMATS
 
-    if kind not in FORMATS:
+    if kind not in FORMATS and not kind.startswith("vendor/"):
         raise Refusal(f"no payload format is called {kind!r}; there are {', '.join(FORMATS)}")
     if schema is not None:
         if kind != "open-mhealth":
@@ -61,17 +63,16 @@ def _answer(kind: str, payload: bytes, schema: str | None) -> bytes:
     """The output line for one payload."""
     import orjson
 
-    from mqtt_ingest import open_mhealth
+    from mqtt_ingest import formats, open_mhealth
     from mqtt_ingest.decoded import Decoded, Undecodable
-    from mqtt_ingest.formats import BLUETOOTH, FORMATS
 
     try:
-        if kind in BLUETOOTH:
+        if kind in formats.BLUETOOTH:
             try:
                 payload = bytes.fromhex(payload.decode())
             except ValueError:
                 raise Undecodable("unreadable", "payload", payload[:60], "hex digits are needed") from None
-        results = open_mhealth.decode(payload, schema) if schema else FORMATS[kind](payload)
+        results = open_mhealth.decode(payload, schema) if schema else formats.decode(kind, payload)
     except Undecodable as error:
         return orjson.dumps({"error": _error(error)})
     readings = [result.as_json() for result in results if isinstance(result, Decoded)]

@@ -51,7 +51,7 @@ def page(schema: dict[str, Any]) -> str:
     parts = [
         f"<!doctype html><html lang=zh><meta charset=utf-8><title>{escape(schema['info']['title'])}</title>",
         f"<style>{STYLE}</style><h1>{escape(schema['info']['title'])}</h1><p>{escape(schema['info']['description'])}</p>",
-        "<p>OpenAPI: <a href=openapi.json>openapi.json</a></p>",
+        "<p>OpenAPI: <a href=openapi.json>openapi.json</a>; MQTT, Kafka: <a href=asyncapi>AsyncAPI</a></p>",
     ]
     for tag in schema["tags"]:
         found = "".join(operations.get(tag["name"], []))

@@ -12,6 +12,7 @@ from api import (
     alert_action,
     alert_bulk,
     alert_stream,
+    asyncapi,
     card,
     command,
     contact,
@@ -62,7 +63,7 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, identity, resident,
-        statistics, freshness, health, docs
+        statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

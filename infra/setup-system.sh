@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the system packages that are missing: a Java 17 runtime, Maven, Mosquitto with its clients, Python's venv.
+# Installs the system packages that are missing: Java 17 with its compiler, Maven, Mosquitto with its clients, Node.js with
+# npm (the tests let programs in Java and JavaScript speak to Mailiu), Python's venv.
 # Where apt may not be used, it says in one line what to install.
 set -euo pipefail
 
@@ -11,10 +12,12 @@ python=${PYTHON:-python3}
 }
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 java_major=$(java -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p' | head -n 1)
-[ "${java_major:-0}" -ge 17 ] || missing+=(openjdk-17-jre-headless)
+[ "${java_major:-0}" -ge 17 ] && command -v javac >/dev/null || missing+=(openjdk-17-jdk-headless)
 command -v mvn >/dev/null || missing+=(maven)
 PATH="$PATH:/usr/sbin" command -v mosquitto >/dev/null || missing+=(mosquitto)
 command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
 as_root=()
@@ -24,10 +27,10 @@ if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
   exit 1
 fi
 # Newer distributions carry a newer Java only.
-if [[ " ${missing[*]} " == *" openjdk-17-jre-headless "* ]]; then
+if [[ " ${missing[*]} " == *" openjdk-17-jdk-headless "* ]]; then
   "${as_root[@]}" apt-get update -qq
-  apt-cache show openjdk-17-jre-headless >/dev/null 2>&1 ||
-    missing=("${missing[@]/openjdk-17-jre-headless/default-jre-headless}")
+  apt-cache show openjdk-17-jdk-headless >/dev/null 2>&1 ||
+    missing=("${missing[@]/openjdk-17-jdk-headless/default-jdk-headless}")
 fi
 echo "installing ${missing[*]}"
 # A broker of the distribution's must not start on our port: policy-rc.d is Debian's switch for that.

@@ -1,5 +1,7 @@
 """Clients of Kafka, ClickHouse and the MQTT broker, set up once so that none of our parts uses an unsafe default."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +40,17 @@ def consumer(*topics: str, group: str | None = None, **options: Any) -> AIOKafka
 def admin() -> AIOKafkaAdminClient:
     """An administration client of Kafka."""
     return AIOKafkaAdminClient(bootstrap_servers=settings().kafka)
+
+
+@asynccontextmanager
+async def started_admin() -> AsyncIterator[AIOKafkaAdminClient]:
+    """An administration client that is connected, and closed afterwards."""
+    client = admin()
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 def _clickhouse_options(user: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -172,7 +172,7 @@ async def _forget(manifest: Manifest) -> None:
     """Let Kafka hold no more than it did: the rest came from the table `log` and is there again."""
     old = {TopicPartition(p.topic, p.partition): RecordsToDelete(p.start) for p in manifest.log if 0 < p.start < p.next}
     if old:
-        async with _admin() as admin:
+        async with clients.started_admin() as admin:
             await admin.delete_records(old)
 
 
@@ -200,17 +200,5 @@ async def _keep_all(everything: bool) -> None:
         if topic.name in RESTORED:
             config = KEEP_ALL if everything else topic.config
             changed.append(ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=config))
-    async with _admin() as admin:
+    async with clients.started_admin() as admin:
         await admin.alter_configs(changed)
-
-
-class _admin:
-    """An administration client, started and closed."""
-
-    async def __aenter__(self) -> Any:
-        self.client = clients.admin()
-        await self.client.start()
-        return self.client
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.client.close()

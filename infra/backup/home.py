@@ -19,9 +19,11 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from infra.backup.manifest import File, HomeFile, Unusable
+from streams.sending.ledger import Ledger
 
-#: Folders of the home that are made anew: by Kafka's restore, from the log, or at each start.
-MADE_ANEW = frozenset({"kafka", "clickhouse", "store", "faust", "logs", "run"})
+#: Folders of the home that are made anew: by Kafka's restore, from the log, or at each start. A replay that is called
+#: again appends again, under the same identities; its ledger might promise more than the restored log holds.
+MADE_ANEW = frozenset({"kafka", "clickhouse", "store", "faust", "logs", "run", "metrics", "replay"})
 #: The broker's queues: what has no receipt is sent again by its device.
 QUEUES = "mosquitto.db"
 #: Says that a restore into this home has begun, and of which backup.
@@ -72,6 +74,9 @@ def bring_back(home: Path, backup: Path, files: tuple[HomeFile, ...], seal: Fern
         target.touch(mode=0o600)
         target.write_bytes(zstandard.decompress(content))
         target.chmod(file.mode)
+    for path in home.glob("sender/*.db"):  # it may have read events that the restored log does not hold
+        with contextlib.closing(Ledger(path)) as ledger:
+            ledger.forget_duty()
 
 
 def _kept(home: Path) -> Iterator[Path]:

@@ -1,8 +1,9 @@
 """Take a backup while everything runs: whole up to the offsets at which each partition ended when it began.
 
-The order in which ends are noted makes them fit together. `derived` comes first and `events` last: every event that
-something was derived from is there, so that a restored worker goes on behind the newest `fold.progressed` and misses
-nothing. What lies above in the other topics is made again under the same identities.
+The order in which ends are noted makes them fit together. `derived` comes before `events`: every event that something
+was derived from is there, so that a restored worker goes on behind the newest `fold.progressed` and misses nothing.
+What lies above in the other topics is made again under the same identities. The home follows `events`, so that the
+vault has the key of everybody in the log; `audit` is last, so that its chain reaches as far as the home knows.
 
 Into a folder that holds an earlier backup of the same log only what is new is written.
 """
@@ -11,7 +12,6 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from clickhouse_connect.driver import Client
@@ -27,8 +27,9 @@ from schemas.envelope import rfc3339
 from schemas.topics import AUDIT, DERIVED, DEVICES, EVENTS, REJECTED
 from streams import fold
 
-#: Ends are noted in this order; see above.
-TOPICS = (DERIVED, DEVICES, REJECTED, AUDIT, EVENTS)
+#: Ends are noted in this order, and that of `audit` after the home is copied; see above.
+ORDER = (DERIVED, DEVICES, REJECTED, EVENTS)
+TOPICS = (*ORDER, AUDIT)
 #: Topics from which Kafka itself takes records: by age, or where a newer one has the same key.
 FORGETFUL = (REJECTED, DEVICES)
 #: Groups that find their place by themselves: the writer by its table, the worker by `derived`.
@@ -50,6 +51,10 @@ async def backup(folder: Path, passphrase: str | None, progress: Progress = lamb
     try:
         progress("noting where the log ends", 0, 1)
         ends, groups = await _ends(reader)
+        made = rfc3339(clock().now())
+        salt = home.new_salt(passphrase)
+        kept = home.keep(settings().home, folder, f"home-{made.replace(':', '')}", home.cipher(passphrase, salt))
+        ends |= await _end(reader, AUDIT)
         partitions = [at for at in ends if at.topic == EVENTS]
         log, done, total = [], 0, sum(ends.values())
         for at, end in ends.items():
@@ -67,11 +72,6 @@ async def backup(folder: Path, passphrase: str | None, progress: Progress = lamb
             log.append(Partition(topic=at.topic, partition=at.partition, start=start, next=end, segments=segments))
     finally:
         await reader.stop()
-    progress("secrets and other files of the home", total, total)
-    made = rfc3339(clock().now())
-    salt = home.new_salt(passphrase)
-    inside = f"home-{made.replace(':', '')}"
-    kept = home.keep(settings().home, folder, inside, home.cipher(passphrase, salt))
     manifest = Manifest(
         mailiu=version("mailiu"), fold=fold.VERSION, made=made, partitions=len(partitions), log=tuple(log),
         groups=groups, home=tuple(kept), salt=salt,
@@ -92,35 +92,35 @@ def _previous(folder: Path) -> Manifest | None:
 
 
 async def _ends(reader: AIOKafkaConsumer) -> tuple[dict[TopicPartition, int], dict[str, dict[str, int]]]:
-    """Where each partition ends, topic by topic in the order of `TOPICS`, and the groups' offsets below these ends."""
-    admin = clients.admin()
-    await admin.start()
-    try:
-        there = {topic["topic"]: topic for topic in await admin.describe_topics(list(TOPICS))}
-        ends: dict[TopicPartition, int] = {}
-        groups: dict[str, dict[str, int]] = {}
-        for topic in TOPICS:
-            if topic == EVENTS:
-                groups = await _groups(admin, ends)
-            numbers = sorted(each["partition"] for each in there[topic]["partitions"])
-            found = await reader.end_offsets([TopicPartition(topic, number) for number in numbers])
-            ends |= {at: found[at] for at in sorted(found)}
-        return ends, groups
-    finally:
-        await admin.close()
+    """Where each partition ends, topic by topic in this `ORDER`, and the groups' offsets below these ends."""
+    ends: dict[TopicPartition, int] = {}
+    groups: dict[str, dict[str, int]] = {}
+    for topic in ORDER:
+        if topic == EVENTS:
+            groups = await _groups(ends)
+        ends |= await _end(reader, topic)
+    return ends, groups
 
 
-async def _groups(admin: Any, ends: dict[TopicPartition, int]) -> dict[str, dict[str, int]]:
-    names = sorted(group[0] for group in await admin.list_consumer_groups())
-    return {
-        name: {
-            f"{at.topic}/{at.partition}": min(committed.offset, ends[at])
-            for at, committed in (await admin.list_consumer_group_offsets(name)).items()
-            if at in ends and committed.offset >= 0
+async def _end(reader: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, int]:
+    async with clients.started_admin() as admin:
+        [there] = await admin.describe_topics([topic])
+    numbers = sorted(each["partition"] for each in there["partitions"])
+    return await reader.end_offsets([TopicPartition(topic, number) for number in numbers])
+
+
+async def _groups(ends: dict[TopicPartition, int]) -> dict[str, dict[str, int]]:
+    async with clients.started_admin() as admin:
+        names = sorted(group[0] for group in await admin.list_consumer_groups())
+        return {
+            name: {
+                f"{at.topic}/{at.partition}": min(committed.offset, ends[at])
+                for at, committed in (await admin.list_consumer_group_offsets(name)).items()
+                if at in ends and committed.offset >= 0
+            }
+            for name in names
+            if name.startswith("mailiu-") and name not in SELF_FINDING
         }
-        for name in names
-        if name.startswith("mailiu-") and name not in SELF_FINDING
-    }
 
 
 async def _goes_on(reader: AIOKafkaConsumer, at: TopicPartition, folder: Path, known: Partition, end: int) -> int:

@@ -21,6 +21,7 @@ COMMANDS = {
     "device": "Give a device or gateway a password at the MQTT broker, list who has one, block one.",
     "certificate": "Issue, list, renew and revoke TLS certificates of devices, gateways and the broker.",
     "replay": "Append events from files: CSV, NDJSON, FHIR bundles.",
+    "simulate": "Simulate a district: to a file, or live; score the rules against its truth.",
     "decode": "Decode device payloads; needs no server.",
     "rejected": "List what was refused, or send it through the gate again.",
     "outbox": "Read the notices that were sent to residents, contacts and staff here.",

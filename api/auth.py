@@ -15,6 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problem import Problem
 from infra.settings import settings
+from infra.vault.revocation import revocations
 
 Role = Literal["clinician", "nurse", "manager", "analyst", "integrator", "admin"]
 Right = Literal[
@@ -59,6 +60,11 @@ class Caller:
         return EVERYWHERE in self.institutions or (institution is not None and institution in self.institutions)
 
     @property
+    def revoked(self) -> bool:
+        """Whether the token was revoked since, by itself or with all of its actor's."""
+        return revocations().covers(self.token, self.actor, self.issued)
+
+    @property
     def scope(self) -> list[str]:
         """The institutions as a parameter of a query; empty means all."""
         return [] if EVERYWHERE in self.institutions else sorted(self.institutions)
@@ -101,11 +107,14 @@ def read(token: str) -> Caller:
         if role not in ROLES or not isinstance(institutions, list):
             raise ValueError("role or institutions")
         expires, issued = float(claims["exp"]), float(claims["iat"])
-        return Caller(str(claims["sub"]), role, frozenset(map(str, institutions)), expires, claims.get("jti"), issued)
+        who = Caller(claims["sub"], role, frozenset(map(str, institutions)), expires, claims.get("jti"), issued)
     except jwt.ExpiredSignatureError as error:
         raise unauthorized("the token has expired") from error
     except (jwt.PyJWTError, KeyError, ValueError) as error:
         raise unauthorized("the token is not valid") from error
+    if who.revoked:
+        raise unauthorized("the token was revoked")
+    return who
 
 
 def unauthorized(detail: str) -> Problem:

@@ -14,6 +14,7 @@ from api.alert_action import Key
 from api.auth import Caller, Identifier
 from api.backend import Backend, BackendDependency
 from api.problem import Problem, problems
+from api.rate import within
 from api.resident import find
 from infra.clock import clock
 from infra.vault import Erased, Unknown, vault
@@ -160,6 +161,7 @@ async def show(
 )
 async def lookup(who: Identifier, backend: BackendDependency, body: Sought) -> Found:
     """Find residents."""
+    within("lookup", who.actor)
     candidates = await asyncio.to_thread(vault().lookup, *body.key)
     residents = [resident for resident in candidates if await _covered(backend, who, resident)]
     await backend.viewed(who, f"lookup by {body.key[0]}", residents, body.purpose, action="looked-up")

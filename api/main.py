@@ -1,11 +1,15 @@
 """The API: append events, alert feed, residents, statistics. ``python -m infra.cli part api`` serves it."""
 
 import asyncio
+import logging
 import signal
+import socket
+import sys
 
 import uvicorn
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
+from starlette.middleware.cors import CORSMiddleware
 
 from api import (
     alert,
@@ -27,9 +31,14 @@ from api import (
     problem,
     resident,
     statistics,
+    vendor,
 )
 from api.backend import lifespan
 from api.body_limit import BodyLimit
+from api.headers import SecurityHeaders
+from api.rate import RateLimit
+from api.slow import Impatient
+from infra.listen import bound
 from infra.part import log_to_stderr, ready
 from infra.settings import settings
 
@@ -60,10 +69,17 @@ def make() -> FastAPI:
     )  # fmt: skip
     problem.install(made)
     made.add_middleware(BodyLimit)
+    made.add_middleware(RateLimit)
+    if origins := [origin.strip() for origin in settings().cors_origins.split(",") if origin.strip()]:
+        made.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+        )  # fmt: skip
+    made.add_middleware(SecurityHeaders)
     made.add_middleware(metrics.Measured)
     for context in (
-        events, fhir, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, identity, resident,
-        statistics, freshness, health, docs, asyncapi
+        events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, identity,
+        resident, statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)
@@ -76,10 +92,11 @@ app = make()
 def run() -> None:
     """Serve on the address of the settings until SIGTERM; open streams end with their last byte."""
     log_to_stderr()
-    host, _, port = settings().api.rpartition(":")
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a bad request line is its client's matter
+    listener = _bound(settings().api)
     config = uvicorn.Config(
-        app, host=host, port=int(port), log_config=None, access_log=False, timeout_graceful_shutdown=3,
-        server_header=False,
+        app, http=Impatient, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False,
+        proxy_headers=bool(settings().trusted_proxies), forwarded_allow_ips=settings().trusted_proxies,
     )  # fmt: skip
     server = uvicorn.Server(config)
     AppStatus.disable_automatic_graceful_drain()  # we end the streams ourselves, each with its last byte
@@ -88,7 +105,7 @@ def run() -> None:
         signal.signal(number, lambda *_: None)
 
     async def serve() -> None:
-        task = asyncio.create_task(server.serve())
+        task = asyncio.create_task(server.serve([listener]))
         while not server.started and not task.done():
             await asyncio.sleep(0.02)
         if server.started:
@@ -105,3 +122,12 @@ def run() -> None:
         raise SystemExit(1) from error
     if not server.started:
         raise SystemExit(1)
+
+
+def _bound(address: str) -> socket.socket:
+    """The socket of ``address`` (host:port); ends the process with one line when there can be none."""
+    host, _, port = address.rpartition(":")
+    try:
+        return bound(host.strip("[]"), int(port))
+    except (OSError, ValueError, OverflowError) as error:
+        sys.exit(f"The API cannot listen on {address} (MAILIU_API): {getattr(error, 'strerror', None) or error}")

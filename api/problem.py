@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.headers import HEADERS
+
 MEDIA_TYPE = "application/problem+json"
 
 #: status -> (name, English title, Chinese title)
@@ -24,6 +26,7 @@ KINDS: dict[int, tuple[str, str, str]] = {
     404: ("not-found", "Nothing here by this name", "未找到"),
     405: ("wrong-method", "This address does not take that method", "此地址不支持该方法"),
     406: ("not-acceptable", "The answer cannot be given in that form", "无法以所要求的格式回答"),
+    408: ("too-slow", "The request took too long to come", "请求传输超时"),
     409: ("conflict", "This contradicts what is already recorded", "与已有记录冲突"),
     410: ("gone", "This was erased", "已清除"),
     413: ("too-large", "The request is too large", "请求过大"),
@@ -90,7 +93,7 @@ def problem_response(
         "instance": path,
         **more,
     }
-    return Response(orjson.dumps(body, default=str), status, dict(headers or {}), MEDIA_TYPE)
+    return Response(orjson.dumps(body, default=str), status, {**HEADERS, **(headers or {})}, MEDIA_TYPE)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -54,6 +54,14 @@ class Settings(BaseSettings):
         "", pattern=r"^(https?://\S+)?$",
         description="URL of the message service that gets signed notices; empty: the outbox (`mailiu outbox`).",
     )
+    rate_token: str = Field("12000/minute", description="Requests of one token to an API process; empty: no limit.")
+    rate_address: str = Field("60000/minute", description="Requests of one address to an API process; empty: no limit.")
+    rate_refused: str = Field("600/minute", description="Refused tokens (401) of one address; then 429 for a while.")
+    rate_lookup: str = Field("60/minute", description="Look-ups of residents by ID number or phone, one actor's.")
+    cors_origins: str = Field("", description="Origins whose pages may call the API, comma separated; empty: none.")
+    trusted_proxies: str = Field(
+        "", description="Addresses whose X-Forwarded-For and -Proto the API believes, comma separated; empty: none."
+    )
     log_level: str = Field("INFO", description="Level of our own log lines.")
 
     @property

@@ -1,4 +1,4 @@
-"""`mailiu token`: a bearer token for the API."""
+"""`mailiu token`: a bearer token for the API, and `mailiu token revoke`."""
 
 from typing import Annotated
 
@@ -6,19 +6,48 @@ import typer
 
 from infra.cli.errors import Refusal
 
+token = typer.Typer(invoke_without_command=True, add_completion=False, help="Print a bearer token, or revoke some.")
 
-def token(
-    role: Annotated[str, typer.Option(help="clinician, nurse, manager, analyst, integrator or admin.")],
-    institution: Annotated[list[str], typer.Option(help="Institution it covers; repeat for several, `*` for all.")],
+
+@token.callback()
+def issue(
+    context: typer.Context,
+    role: Annotated[str, typer.Option(help="clinician, nurse, manager, analyst, integrator or admin.")] = "",
+    institution: Annotated[
+        list[str] | None, typer.Option(help="Institution it covers; repeat for several, `*` for all.")
+    ] = None,
     hours: Annotated[float, typer.Option(help="Hours until it expires.")] = 12,
     actor: Annotated[
         str | None, typer.Option(help="Whom events and audit trail name; default: role@institution.")
     ] = None,
 ) -> None:
     """Print a bearer token that this home's API accepts."""
+    if context.invoked_subcommand is not None:
+        return
     from api.auth import issue
 
     try:
-        print(issue(role, institution, hours, actor))  # type: ignore[arg-type]
+        print(issue(role, institution or (), hours, actor))  # type: ignore[arg-type]
     except ValueError as error:
         raise Refusal(str(error)) from error
+
+
+@token.command("revoke")
+def revoke(
+    which: Annotated[str | None, typer.Argument(metavar="TOKEN", help="A token, or its id (jti).")] = None,
+    actor: Annotated[str | None, typer.Option(help="Every token that this actor was issued until now.")] = None,
+) -> None:
+    """Revoke a token, or all that an actor holds; every process of this home refuses them within a second."""
+    import jwt
+
+    from infra.vault.revocation import revocations
+
+    if (which is None) == (actor is None):
+        raise Refusal("name a token (or its id), or --actor")
+    if which is not None and which.count(".") == 2:
+        try:
+            which = jwt.decode(which, options={"verify_signature": False})["jti"]
+        except (jwt.PyJWTError, KeyError) as error:
+            raise Refusal("that is no token with an id; revoke by --actor") from error
+    revocations().revoke(which, actor)
+    print(f"revoked: {f'token {which}' if which else f'what {actor} was issued until now'}")

@@ -12,6 +12,7 @@ import uvicorn
 from infra.clickhouse.app import Application
 from infra.clickhouse.engine import Engine
 from infra.clickhouse.users import Users
+from infra.listen import bound
 from infra.part import log_to_stderr, ready
 from infra.settings import settings
 
@@ -77,11 +78,7 @@ def run() -> None:
 
 def _bound(host: str, port: int) -> socket.socket:
     """A socket of our own address, not yet listening: who connects before we serve is refused, not kept waiting."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only for this
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        return bound(host, port)
     except OSError as error:
         sys.exit(f"Cannot serve ClickHouse on {host}:{port}: {error.strerror}")
-    return listener

@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS resident (
     resident TEXT PRIMARY KEY, key BLOB, sealed TEXT, offset INTEGER NOT NULL DEFAULT -1) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lookup (
     kind TEXT, digest BLOB, resident TEXT, PRIMARY KEY (kind, digest, resident)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revoked (
+    kind TEXT, name TEXT, before REAL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 """
 
 
@@ -50,7 +52,7 @@ class Vault:
 
     def seal(self, resident: str, identity: Identity) -> str:
         """``identity`` sealed under the resident's key, which is made, durably, on first use. Raises `Erased`."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             row = db.execute("SELECT key FROM resident WHERE resident = ?", (resident,)).fetchone()
             if row is None:
                 key = seal.new_key()
@@ -64,7 +66,7 @@ class Vault:
 
         Raises `Unknown` when the vault has no key for it (a vault that was lost), `Erased` when it is destroyed.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             row = db.execute("SELECT key, offset FROM resident WHERE resident = ?", (resident,)).fetchone()
             if row is None:
                 raise Unknown(resident)
@@ -79,7 +81,7 @@ class Vault:
 
     def open(self, resident: str) -> Identity:
         """Who ``resident`` is. Raises `Unknown` when nobody recorded it, `Erased` when the key is destroyed."""
-        with self._reading() as db:
+        with self.reading() as db:
             row = db.execute("SELECT key, sealed FROM resident WHERE resident = ?", (resident,)).fetchone()
             if row is None or (row[0] is not None and row[1] is None):
                 raise Unknown(resident)
@@ -87,7 +89,7 @@ class Vault:
 
     def lookup(self, kind: Lookup, value: str) -> list[str]:
         """The residents with this ID number or phone (normalised, see `schemas.identity`), in order."""
-        with self._reading() as db:
+        with self.reading() as db:
             found = db.execute(
                 "SELECT resident FROM lookup WHERE kind = ? AND digest = ? ORDER BY resident",
                 (kind, self._digest(db, kind, value)),
@@ -96,23 +98,23 @@ class Vault:
 
     def erased(self, resident: str) -> bool:
         """Whether the resident's key is destroyed."""
-        with self._reading() as db:
+        with self.reading() as db:
             found = db.execute("SELECT 1 FROM resident WHERE resident = ? AND key IS NULL", (resident,)).fetchone()
             return found is not None
 
     def erase(self, resident: str) -> bool:
         """Destroy the resident's key, for ever, here and in the file's free pages. Whether there was one."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             row = db.execute("SELECT key FROM resident WHERE resident = ?", (resident,)).fetchone()
             db.execute("DELETE FROM lookup WHERE resident = ?", (resident,))
             db.execute("INSERT OR REPLACE INTO resident (resident) VALUES (?)", (resident,))
-        with self._reading() as db:
+        with self.reading() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return row is not None and row[0] is not None
 
     def rotate(self) -> int:
         """Wrap every key under a new master secret, and destroy the old secret. How many keys."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             generation, index_key = db.execute("SELECT generation, index_key FROM vault").fetchone()
             old, new = self._master(db), self._new_master(generation + 1)
             rows = db.execute("SELECT resident, key FROM resident WHERE key IS NOT NULL").fetchall()
@@ -123,14 +125,14 @@ class Vault:
             db.execute(
                 "UPDATE vault SET generation = ?, index_key = ?", (generation + 1, new.wrap(old.unwrap(index_key)))
             )
-        with self._reading() as db:
+        with self.reading() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._secret_file(generation).unlink(missing_ok=True)
         return len(rows)
 
     def backup(self, to: Path) -> None:
         """Copy the vault's file, whole, to ``to`` while it is in use. Its master secret is not in it."""
-        with self._reading() as db, contextlib.closing(sqlite3.connect(to)) as copy:
+        with self.reading() as db, contextlib.closing(sqlite3.connect(to)) as copy:
             os.chmod(to, 0o600)
             db.backup(copy)
 
@@ -171,7 +173,7 @@ class Vault:
     # ---- file
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
         """The file, for one thread at a time."""
         with self._lock:
             if self._db is None:
@@ -179,9 +181,9 @@ class Vault:
             yield self._db
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """A transaction that is on disk when it ends."""
-        with self._reading() as db:
+        with self.reading() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db

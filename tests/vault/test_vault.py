@@ -94,7 +94,7 @@ def test_a_new_master_secret_opens_everything_and_the_old_one_nothing(vault: Vau
     for each in (vault, other):
         assert each.open("R1") == WANG
         assert each.lookup("phone", "13800138000") == ["R1"]
-    with vault._reading() as db, pytest.raises(WrongKey):
+    with vault.reading() as db, pytest.raises(WrongKey):
         old.unwrap(db.execute("SELECT key FROM resident WHERE resident = 'R1'").fetchone()[0])
     other.close()
 

@@ -10,7 +10,9 @@ from streams.event import TICK, Input, uuid5
 from tests.core.resident import DAY, MINUTE, START
 
 CODES = ("D1", "D2", "M1", "I01", "I02", "N01", "bp-crisis", "bp-sustained-high")
-PATTERNS = {"ICD": ("I10", "E11.9", "O13"), "ATC": ("C08CA01", "A10BA02")}
+PATTERNS = {
+    "ICD": ("I10", "E11.9", "O13", "I48.0", "I50.9", "J44.9"), "ATC": ("C08CA01", "A10BA02", "C07AB02", "C09AA02"),
+}  # fmt: skip
 INSTANTS = st.integers(0, 60 * 24 * 40).map(lambda m: START + m * MINUTE)
 
 
@@ -56,6 +58,10 @@ def text(schema: dict[str, Any]) -> st.SearchStrategy[str]:
         case "uuid":
             return st.integers(0, 60).map(lambda n: uuid5(f"any/{n}"))
     pattern = schema.get("pattern", "")
+    if pattern == "^[0-9a-f]{64}$":
+        return st.just("ab" * 32)
+    if pattern.startswith("^[a-z]+/"):
+        return st.just("application/dicom")
     if pattern.startswith("^[A-Z][0-9]{2}("):
         return st.sampled_from(PATTERNS["ICD"])
     if pattern.startswith("^[A-Z][0-9]{2}[A-Z]"):
@@ -97,6 +103,32 @@ MINUTES = st.integers(0, 9 * 24 * 60)  # of nine days before `START`
 PRESSURES = st.tuples(st.integers(84, 200), st.integers(45, 118)).filter(lambda p: p[0] > p[1] + 10)
 
 
+TRACE = {"sha256": "ab" * 32, "media_type": "application/dicom", "bytes": 100}
+FLAGS = st.lists(st.sampled_from(["irregular-pulse", "shared-device", "poor-signal"]), unique=True, max_size=2)
+#: What another reading may be: a number that picks the kind, a share of its range, a pulse, flags, a position.
+OTHER_KINDS = (
+    st.integers(0, 6), st.integers(0, 20), st.integers(30, 160), FLAGS,
+    st.sampled_from(["lying", "standing", "unknown"]),
+)  # fmt: skip
+
+
+def _picked(drawn: list[tuple[int, int, int, int, list[str], str]]) -> list[tuple[int, str, dict[str, Any]]]:
+    """Minute, kind and data of readings near the limits of their rules."""
+    found = []
+    for minute, which, share, pulse, flags, position in drawn:
+        kind, data = (
+            ("heart-rate", {"value": pulse, "activity": ["rest", "active", "unknown"][share % 3]}),
+            ("oxygen", {"value": 80 + share, "pulse": pulse}),
+            ("weight", {"value": 68 + share / 4}),
+            ("temperature", {"value": 36 + share / 5}),
+            ("ecg", {"leads": 1, "duration": 30, "sampling_rate": 300, "urgent": bool(share % 2), "trace": TRACE}),
+            ("activity", {"value": share * 500}),
+            ("blood-pressure", {"systolic": 110 + 2 * share, "diastolic": 70, "pulse": pulse, "position": position}),
+        )[which]
+        found.append((minute, kind, {**data, "flags": flags}))
+    return found
+
+
 @st.composite
 def days_of_a_resident(draw: st.DrawFn) -> list[tuple[str, dict[str, Any], int]]:
     """Type, data and time of what happened to one resident in nine days."""
@@ -111,11 +143,14 @@ def days_of_a_resident(draw: st.DrawFn) -> list[tuple[str, dict[str, Any], int]]
         happened.append(("mailiu.reading.blood-pressure-measured.v1", data, START - minute * MINUTE))
     for minute, value in draw(st.lists(st.tuples(MINUTES, st.integers(20, 190)), max_size=6)):
         happened.append(("mailiu.reading.glucose-measured.v1", {"value": value / 10}, START - minute * MINUTE))
+    for minute, kind, data in draw(st.lists(st.tuples(MINUTES, *OTHER_KINDS), max_size=20).map(_picked)):
+        happened.append((f"mailiu.reading.{kind}-measured.v1", data, START - minute * MINUTE))
     for type in (
         "mailiu.chronic.symptom-reported.v1", "mailiu.device.measurement-failed.v1", "mailiu.chronic.target-set.v1",
         "mailiu.chronic.medication-prescribed.v1", "mailiu.chronic.medication-stopped.v1",
         "mailiu.chronic.condition-diagnosed.v1", "mailiu.chronic.condition-resolved.v1",
         "mailiu.maternal.pregnancy-registered.v1", "mailiu.maternal.delivery-recorded.v1",
+        "mailiu.maternal.preconception-recorded.v1",
         "mailiu.monitoring.plan-set.v1", "mailiu.monitoring.paused.v1", "mailiu.monitoring.ended.v1",
         "mailiu.resident.registered.v1",
     ):  # fmt: skip

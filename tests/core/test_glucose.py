@@ -72,9 +72,10 @@ def test_a_normal_repeat_settles_it() -> None:
 
 
 def test_neonates_are_excluded() -> None:
-    r = Resident(born="2026-02-20")
+    r = diabetic(born="2026-02-20", code="E10.9")
     r.glucose(2.5, START)
     r.glucose(17.5, START + HOUR)
+    r.glucose(2.6, START + 5 * HOUR)
     assert not r.alerts
 
 
@@ -88,7 +89,7 @@ def test_16_7_is_high_and_called_the_same_day(value: float, high: bool) -> None:
         assert len(r.commands()) == 1
 
 
-@pytest.mark.parametrize("symptom", ["vomiting", "drowsiness", "deep-breathing"])
+@pytest.mark.parametrize("symptom", ["vomiting", "drowsiness", "deep-breathing", "ketones"])
 def test_a_high_with_a_symptom_of_ketoacidosis_is_red(symptom: str) -> None:
     r = Resident()
     r.glucose(18, START)

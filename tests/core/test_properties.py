@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemas.registry import BROADCAST, DERIVED
 from streams.event import TICK, Input, Output, uuid5
 from streams.fold import due, fold, learn, new_facts
+from streams.state import SERIES
 from tests.core.events import any_inputs, days_of_a_resident
 from tests.core.resident import DAY, HOUR, START
 
@@ -50,8 +51,9 @@ def told(outputs: list[Output]) -> dict[str, dict[str, Any]]:
 def outcome(state: dict[str, Any], outputs: list[Output]) -> dict[str, Any]:
     """Classification, summary and active rules: what must not depend on the order."""
     active = sorted({alert["rule"] for alert in told(outputs).values() if alert["condition"] == "active"})
-    kept = {name: state.get(name) for name in ("bp", "gl", "sx", "trouble", "days", "home", "dx", "rx", "target")}
-    for series in ("bp", "gl", "sx", "trouble"):  # lateness is a fact of the delivery
+    standing = ("days", "home", "dx", "rx", "target", "planning")
+    kept = {name: state.get(name) for name in (*SERIES, *standing)}
+    for series in SERIES:  # lateness is a fact of the delivery
         columns = kept[series]
         if columns is not None:
             kept[series] = {column: values for column, values in columns.items() if column != "l"}

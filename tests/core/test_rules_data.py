@@ -41,6 +41,8 @@ def test_every_rule_has_one_initial_version_and_code() -> None:
         ("glucose-low", {"value": 3.9, "severe": 3.0, "repeat_minutes": 15}),
         ("glucose-high", {"value": 16.7}),
         ("glucose-lows-repeated", {"lows": 2, "days": 14}),
+        ("bp-orthostatic", {"systolic": 20, "diastolic": 10}),
+        ("ecg-unread", {"urgent_hours": 2}),
     ],
 )
 def test_what_needs_no_approval_is_not_marked(rule: str, limits: dict[str, float]) -> None:
@@ -58,10 +60,26 @@ def test_what_needs_no_approval_is_not_marked(rule: str, limits: dict[str, float
         ("bp-pregnancy", {"watch_systolic", "watch_diastolic"}),
         ("check-person", {"failures", "minutes"}),
         ("alarm-age", {"siren_hours", "call_hours"}),
+        ("fever-diabetes", {"value"}),
+        ("weight-gain-heart-failure", {"gain", "days"}),
+        ("pulse-irregular", {"flagged", "in_row", "on_days", "days", "ecg_days"}),
+        ("ecg-unread", set()),
+        ("bp-orthostatic", set()),
+        ("crisis-late", set()),
+        ("drug-in-pregnancy", set()),
     ],
 )
 def test_what_the_decisions_mark_is_marked(rule: str, judged: set[str]) -> None:
     assert rules.released()[rule][1].judged == judged
+
+
+def test_the_judged_limits_of_pulse_and_oxygen_are_the_decisions() -> None:
+    pulse, oxygen = rules.released()["pulse-rate"][1], rules.released()["oxygen-low"][1]
+    numbers = {"far_low": 40, "far_high": 130, "low": 50, "high": 110}
+    assert numbers.items() <= pulse.limits.items()
+    assert numbers.keys() <= pulse.judged
+    assert {"red": 90, "orange": 93}.items() <= oxygen.limits.items()
+    assert {"red", "orange", "drop_red", "drop_orange", "copd_red", "copd_orange"} <= oxygen.judged
 
 
 def test_days_are_local_and_working_days_end_by_the_calendar() -> None:

@@ -58,6 +58,18 @@ def test_a_crisis_of_nobodys_device_is_the_institutions_business() -> None:
     assert r.outputs[-1].key == "device:D9"
 
 
+@pytest.mark.parametrize(("kind", "value", "rule"), [("oxygen", 85, "oxygen-low"), ("heart-rate", 35, "pulse-rate")])
+def test_what_only_a_judged_limit_calls_a_crisis_is_a_task_until_that_is_approved(
+    kind: str, value: float, rule: str
+) -> None:
+    for severity in ("yellow", "orange"):
+        r = Resident("device:D9", born=None)
+        if severity == "orange":
+            r.event("rule.approved.v1", {"rule": rule, "version": 1, "physician": "P01"}, START - DAY)
+        r.event("device.person-unknown.v1", {"device": "D9", "kind": kind, "value": value}, START)
+        assert r.only("check-person")["severity"] == severity
+
+
 @pytest.mark.parametrize(("born", "child"), [("2008-03-06", True), ("2008-03-05", False)])
 def test_under_18_adult_rules_refuse_and_a_clinician_looks(born: str, child: bool) -> None:
     r = Resident(born=born)

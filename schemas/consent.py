@@ -1,8 +1,8 @@
-"""Consent: what a resident (under 14: a guardian) allows, with the text that was read; and who may look in on a resident.
+"""Consent: what a resident (under 14: a guardian) allows, with the text that was read; and who may look in.
 
-Source: Personal Information Protection Law of the PRC (2021), articles 13–16 (consent, its withdrawal, emergencies), 28,
-29 (health data need separate consent) and 31 (guardians of children under 14). `docs/decisions/consent.md` says what each
-scope decides.
+Source: Personal Information Protection Law of the PRC (2021), articles 13–16 (consent, its withdrawal, emergencies),
+28 and 29 (health data need separate consent) and 31 (guardians of children under 14). `docs/decisions/consent.md` says
+what each scope decides.
 """
 
 from datetime import date

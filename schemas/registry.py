@@ -10,6 +10,7 @@ from schemas import (
     alert,
     chronic,
     clock,
+    consent,
     device,
     identity,
     maternal,
@@ -26,6 +27,7 @@ from schemas.private import MAYBE, found, texts
 CONTEXTS = (
     organization,
     resident,
+    consent,
     identity,
     device,
     monitoring,

@@ -41,6 +41,8 @@ def details(case: Case) -> Touched:
     if born is None or not _stand(case, "birth", born):
         return NOTHING
     case.state.pop("held", None)
+    if consent.ever_withdrawn(case.state, consent.MONITORING):
+        summary.refresh_all(case)  # whether a child's consent counts is settled by the birth date
     return PERSON
 
 
@@ -205,7 +207,7 @@ def plan_marked(case: Case) -> Touched:
 def bound(case: Case) -> Touched:
     """A device (and slot) is, or is no longer, the resident's."""
     binding.changed(case)
-    return NOTHING
+    return device.RULES
 
 
 def gateway(case: Case) -> Touched:

@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from streams.calendar import HOUR, birthday, day_number, day_of
+from streams.consent import MESSAGES, MONITORING, withdrawn
 from streams.event import Input, Output, derived, rfc3339
 from streams.facts import Facts
 from streams.rules import Rule, approved, in_force
@@ -83,7 +84,7 @@ class Case:
     def command(self, what: str, rule: Rule, expires: int, alert: str | None = None) -> None:
         """Ask the device that sent this event to have the person measure again; nothing without a live device."""
         device = self.event.data.get("device")
-        if device is None or expires <= self.now or self.event.origin == "import":
+        if device is None or expires <= self.now or self.event.origin == "import" or self.left_alone:
             return
         data: dict[str, Any] = {
             "command": "re-measure",
@@ -94,6 +95,12 @@ class Case:
         if alert is not None:
             data["alert"] = alert
         self.emit("mailiu.device.command-requested.v1", f"{what}/command/{self.event.identity}", data)
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether nothing may be asked of the resident: consent for monitoring or messages stands withdrawn."""
+        zone = self.facts["zone"]
+        return any(withdrawn(self.state, scope, self.now, zone) for scope in (MONITORING, MESSAGES))
 
     def adult(self, instant: int) -> bool:
         """Whether the resident was 18 or of unknown age at ``instant``."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from streams import (
+    consent,
+    device,
     drug,
     glucose,
     latecomer,
@@ -23,7 +25,7 @@ from streams import (
     vital,
     watch,
 )
-from streams.alert import emit, reconcile
+from streams.alert import emit, of_rule, reconcile
 from streams.apply import HANDLERS
 from streams.calendar import HOUR, day_of, midnight
 from streams.case import Case, Finding
@@ -65,6 +67,8 @@ RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
     "shared-cuff-outlier": (outlier.shared_cuff, "episode_hours"),
     "crisis-late": (latecomer.review, "episode_hours"),
     "drug-in-pregnancy": (drug.in_pregnancy, None),
+    "device-silent": (device.silent, None),
+    "device-suspect": (device.suspect, None),
 }
 
 
@@ -88,7 +92,7 @@ def fold(state: State | None, event: Input, facts: Facts) -> tuple[State, list[O
         return state, case.outputs
     if event.institution is not None:
         state["sender"] = event.institution
-    touched = handler(case)
+    touched = [*handler(case), *device.heard(case)]
     if event.type not in EVIDENCE:
         remember(state, "seen", case.now, event.identity)
     if event.origin == "import":
@@ -107,12 +111,27 @@ def evaluate(case: Case, rules: Iterable[str]) -> None:
     """Compare what each of ``rules`` finds now with its alerts."""
     state = case.state
     alerted = {alert["rule"] for alert in state["alerts"]}
+    emergencies = consent.withdrawn(state, consent.MONITORING, case.now, case.facts["zone"])
     for name in rules:
         function, gap = RULES[name]
         rule, case.wake = case.rule(name), []
         found = function(case, rule)
+        if emergencies:
+            found = _emergencies(state, name, found)
+            if not found and not any(alert["cond"] == "active" for alert in of_rule(state, name)):
+                state["due"].pop(name, None)
+                continue
         if found or case.wake or name in alerted or name in state["due"]:
             reconcile(case, rule, found, None if gap is None else rule.limits[gap] * HOUR)
+
+
+def _emergencies(state: State, rule: str, found: list[Finding]) -> list[Finding]:
+    """What of ``found`` is still told once consent for monitoring is withdrawn: red, and what became of a red.
+
+    An emergency needs no consent (Personal Information Protection Law of the PRC, article 13, item 4).
+    """
+    told = [(alert["onset"], alert["latest"]) for alert in of_rule(state, rule) if alert["cond"] == "active"]
+    return [f for f in found if f.severity == "red" or any(a <= f.latest and f.onset <= b for a, b in told)]
 
 
 def _tick(case: Case) -> None:

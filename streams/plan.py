@@ -1,11 +1,15 @@
-"""The measuring plan: what is expected when, and when nothing is (paused, ended).
+"""The measuring plan: what is expected when, and when nothing is (not enrolled, paused, ended).
 
-In the state a plan is ``[time, id, first day, last day or None, schedule, morning, evening, kinds]``, a mark
-``[time, id, paused | resumed | ended, last day or None]``; both sorted by (time, id).
+A plan holds for who is enrolled, and who is enrolled consented to monitoring and has not withdrawn it since: without
+consent an enrolment has no effect, and after a withdrawal only a new one has (clinical decisions 19 and 20).
+
+In the state an enrolment is ``[time, id]``, a plan ``[time, id, first day, last day or None, schedule, morning,
+evening, kinds]``, a mark ``[time, id, paused | resumed | ended, last day or None]``; all sorted by (time, id).
 """
 
 from typing import Any
 
+from streams import consent
 from streams.calendar import day_number, day_of, midnight
 from streams.case import FOREVER, Case
 from streams.facts import Facts
@@ -15,7 +19,12 @@ Plan = list[Any]
 
 FIRST, LAST, SCHEDULE, MORNING, EVENING, KINDS = 2, 3, 4, 5, 6, 7
 WEEK = 7
-KEPT = 16  # plans and marks remembered, the latest
+KEPT = 16  # enrolments, plans and marks remembered, the latest
+
+
+def enrolled(case: Case) -> None:
+    """The resident takes part from now on, if consent for monitoring holds."""
+    _note(case.state, "enrol", [min(case.event.time, case.event.recorded), case.event.identity])
 
 
 def planned(case: Case) -> None:
@@ -55,6 +64,15 @@ def on(state: State, day: int) -> Plan | None:
     return next((plan for plan in reversed(state.get("plans", ())) if plan[FIRST] <= day), None)
 
 
+def taking_part(state: State, facts: Facts, instant: int) -> int | None:
+    """Since when the resident takes part in monitoring at ``instant``, or ``None``."""
+    since = next((time for time, _ in reversed(state.get("enrol", ())) if time <= instant), None)
+    if since is None or not consent.held_throughout(state, consent.MONITORING, since, instant, facts["zone"]):
+        return None
+    over = any(what == "ended" and since < time <= instant for time, _, what, _ in state.get("marks", ()))
+    return None if over else since
+
+
 def ended(state: State, plan: Plan, instant: int) -> bool:
     """Whether ``plan`` was ended by ``instant``."""
     return any(
@@ -77,8 +95,8 @@ def pauses(state: State, facts: Facts) -> list[tuple[int, int]]:
 
 
 def expects(state: State, facts: Facts, instant: int) -> Plan | None:
-    """The plan by which readings are expected at ``instant``, or ``None`` (no plan, over, ended, paused)."""
-    if "plans" not in state:
+    """The plan by which readings are expected at ``instant``, or ``None`` (none, not enrolled, over, ended, paused)."""
+    if "plans" not in state or taking_part(state, facts, instant) is None:
         return None
     day = day_of(facts, instant)
     plan = on(state, day)

@@ -1,7 +1,8 @@
 """The home blood pressure summary: mean, readings, period, morning and evening, by the protocol that applies.
 
 The protocol is the prescribed seven-day week without its first measured day, where a plan prescribes one, else the
-rolling seven days that end on the last measured day. Only measured home values with a believable time count.
+rolling seven days that end on the last measured day. Only measured home values with a believable time count, and none
+that was taken while consent for monitoring stood withdrawn.
 
 Means come from one row a local day: ``[day, n, S, D, morning n, S, D, evening n, S, D]``, S and D being sums. A row is
 always recomputed from the sorted readings of its day, so that it does not depend on the order they came in.
@@ -10,8 +11,8 @@ always recomputed from the sorted readings of its day, so that it does not depen
 from bisect import bisect_left
 from typing import Any
 
-from streams import plan
-from streams.calendar import DAY, HOUR, day_text, local, midnight
+from streams import consent, plan
+from streams.calendar import DAY, HOUR, day_of, day_text, local, midnight
 from streams.case import Case
 from streams.rules import Rule
 from streams.state import State
@@ -93,8 +94,9 @@ def _row(case: Case, rule: Rule, day: int) -> Row:
     evening, night = limits["evening_from"] * HOUR, limits["evening_to"] * HOUR
     at = bisect_left(times, begin)
     end = midnight(facts, day + 1)
+    stopped = consent.ever_withdrawn(case.state, consent.MONITORING)
     while at < len(times) and times[at] < end:
-        if bp["m"][at]:
+        if bp["m"][at] and not (stopped and _withheld(case, times[at])):
             s, d = bp["s"][at], bp["d"][at]
             row[1] += 1
             row[2] += s
@@ -107,6 +109,17 @@ def _row(case: Case, rule: Rule, day: int) -> Row:
                 row[part + 2] += d
         at += 1
     return row
+
+
+def _withheld(case: Case, instant: int) -> bool:
+    """Whether what was measured at ``instant`` may not be used: consent for monitoring stood withdrawn."""
+    return consent.withdrawn(case.state, consent.MONITORING, instant, case.facts["zone"])
+
+
+def refresh_all(case: Case) -> None:
+    """Recompute every day that is still open to late readings: what may be used has changed."""
+    for day in sorted({day_of(case.facts, time) for time in case.state.get("bp", {"t": []})["t"]}):
+        refresh(case, day)
 
 
 def window(state: State, rule: Rule, at: int) -> Window:

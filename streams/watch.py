@@ -62,6 +62,9 @@ def adherence(case: Case, rule: Rule) -> list[Finding]:
     current = plan.on(state, today) if "plans" in state else None
     if current is None or "blood-pressure" not in current[plan.KINDS] or plan.ended(state, current, case.now):
         return []
+    enrolled = plan.taking_part(state, facts, case.now)
+    if enrolled is None:
+        return []
     first, last, length = current[plan.FIRST], current[plan.LAST], limits["window"]
     week = (today - first) // length - 1
     if last is not None:
@@ -70,7 +73,7 @@ def adherence(case: Case, rule: Rule) -> list[Finding]:
     end = begin + length
     if last is None or end + length <= last + 1:
         case.wake_at(midnight(facts, end + length))
-    if week < 0 or begin < state["from"]:
+    if week < 0 or begin < max(state["from"], day_of(facts, enrolled)):
         return []
     since, until = midnight(facts, begin), midnight(facts, end)
     if any(start < until and since < stop for start, stop in plan.pauses(state, facts)):
@@ -119,7 +122,8 @@ def silence(case: Case, rule: Rule) -> list[Finding]:
         case.wake_at(midnight(facts, current[plan.LAST] + 1))
     name = f"{current[plan.SCHEDULE]}_days"
     allowed = rule.limits[name] * DAY
-    begun = max([midnight(facts, current[plan.FIRST]), *(end for _, end in pauses if end <= now)])
+    enrolled = plan.taking_part(state, facts, now) or 0
+    begun = max([midnight(facts, current[plan.FIRST]), enrolled, *(end for _, end in pauses if end <= now)])
     heard = {
         kind: max(begun, state[series]["t"][-1] if (series := SERIES_OF.get(kind, kind)) in state else begun)
         for kind in current[plan.KINDS]

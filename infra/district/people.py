@@ -99,6 +99,8 @@ def _care(person: Person, now: datetime) -> Iterator[tuple[str, int, dict[str, A
         yield "chronic.condition-diagnosed.v1", CARE, {"code": "E11.9" if person.persona == "diabetic" else "I10"}
     if person.persona in ("controlled", "uncontrolled", "crisis"):
         yield "chronic.medication-prescribed.v1", CARE, {"code": "C08CA01", "dose": "5 mg", "frequency": "qd"}
+    consent = {"scopes": ["monitoring", "messages"], "text_version": "consent-2026-1"}
+    yield "resident.consent-given.v1", PLAN, {**consent, "witness": f"S-{person.institution}-2"}
     yield "monitoring.enrolled.v1", PLAN, {"reason": "pregnancy" if person.persona == "pregnant" else "hypertension"}
     start = (now - timedelta(days=PLAN)).date().isoformat()
     yield "monitoring.plan-set.v1", PLAN, {

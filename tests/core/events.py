@@ -152,6 +152,7 @@ def days_of_a_resident(draw: st.DrawFn) -> list[tuple[str, dict[str, Any], int]]
         "mailiu.maternal.pregnancy-registered.v1", "mailiu.maternal.delivery-recorded.v1",
         "mailiu.maternal.preconception-recorded.v1",
         "mailiu.monitoring.plan-set.v1", "mailiu.monitoring.paused.v1", "mailiu.monitoring.ended.v1",
+        "mailiu.monitoring.enrolled.v1", "mailiu.resident.consent-given.v1", "mailiu.resident.consent-withdrawn.v1",
         "mailiu.resident.registered.v1",
     ):  # fmt: skip
         for (kind, some), minute in draw(st.lists(st.tuples(data_of(type), MINUTES), max_size=2)):

@@ -90,6 +90,7 @@ def test_an_age_learned_late_takes_the_alert_back() -> None:
 
 def planned(schedule: str, start: str = "2026-03-05", **rest: object) -> Resident:
     r = Resident()
+    r.event("resident.consent-given.v1", {"scopes": ["monitoring"], "text_version": "T1"}, START - DAY)
     r.event("monitoring.enrolled.v1", {}, START - DAY)
     r.event("monitoring.plan-set.v1", {"schedule": schedule, "start": start, **rest}, START - HOUR)
     return r

@@ -23,6 +23,7 @@ ANALYST_FIXED = {
     "max_bytes_before_external_group_by": str(GIB // 2),
     "max_bytes_before_external_sort": str(GIB // 2),
     "allow_introspection_functions": "0",
+    "async_insert": "0",  # ClickHouse's JDBC driver always sends it
 }
 
 ANALYST_SETTINGS = re.compile(

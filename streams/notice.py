@@ -72,7 +72,7 @@ def tell(
 def ask(case: Case, what: str, rule: Rule, expires: int, alert: str | None = None) -> None:
     """Ask for a repeat by the device that measured and by every channel of the resident (clinical decision 7)."""
     case.command(what, rule, expires, alert)
-    if rule.text:
+    if rule.text and not case.left_alone:
         key = f"{what}/{case.event.identity}"
         tell(case, "resident", case.event.subject, "repeat", rule.text, expires, key, alert=alert)
 
@@ -91,7 +91,7 @@ def _recalled(case: Case, id: str, reason: str) -> None:
 def follow(case: Case, alert: dict[str, Any]) -> None:
     """Queue what an alert as it now is asks for, and take back what it no longer asks for."""
     limits, notice = case.rule("escalation").limits, alert.get("ntc")
-    if waits(alert) and alert["sev"] in limits["push"]:
+    if waits(alert) and "nobody" not in alert and alert["sev"] in limits["push"]:
         if notice is None or notice[1:3] != [alert["sev"], alert["lvl"]]:
             _to_role(case, alert)
     elif notice is not None:

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from aiokafka import TopicPartition
 
 from infra.clients import consumer
 from schemas.topics import AUDIT, EVENTS
@@ -61,11 +60,8 @@ def known(house: House) -> str:
 async def values(topic: str) -> list[bytes]:
     """Every value on ``topic``."""
     found = list[bytes]()
-    async with consumer() as reader:
-        places = [TopicPartition(topic, number) for number in sorted(await reader.partitions_for_topic(topic))]
-        reader.assign(places)
-        await reader.seek_to_beginning(*places)
-        ends = await reader.end_offsets(places)
+    async with consumer(topic) as reader:
+        ends = await reader.end_offsets(sorted(reader.assignment()))
         while any([await reader.position(place) < end for place, end in ends.items()]):
             for records in (await reader.getmany(timeout_ms=500)).values():
                 found += [record.value for record in records]

@@ -115,12 +115,14 @@ class Refold:
     def finish(self) -> None:
         """Compare the partition."""
         expected: dict[str, Output] = {}
+        devices: dict[str, Output] = {}  # compaction may have taken all but the latest of a key
         for output in self.outputs:
             if output.topic == DERIVED and output.type != PROGRESSED:
                 expected.setdefault(output.identity, output)
             elif output.topic == DEVICES:
-                fact = (output.key.encode(), orjson.dumps(output.value))
-                self.devices.add(fact in self.facts, lambda output=output: output.key)  # type: ignore[misc]
+                devices[output.key] = output
+        for key, output in devices.items():
+            self.devices.add((key.encode(), orjson.dumps(output.value)) in self.facts, lambda key=key: key)  # type: ignore[misc]
         made = {identity: value for identity, (value, cause) in self.made.items() if cause < self.folded}
         for identity in expected.keys() | made.keys():
             wanted, got = expected.get(identity), made.get(identity)

@@ -7,9 +7,10 @@ the rest. Learning an event twice changes nothing.
 from typing import Any
 
 from streams.calendar import DAY
-from streams.event import Input
+from streams.event import DEVICES, Input, Output, uuid5
 
 Facts = dict[str, Any]
+ACTIVATED = "mailiu.rule.activated.v1"
 LATENESS = 14 * DAY  # ids are kept this long: later copies must change nothing by themselves
 
 
@@ -30,6 +31,14 @@ def learn(facts: Facts, event: Input) -> Facts:
         facts["seen"][event.identity] = event.recorded
         change(facts, event)
     return facts
+
+
+def activation(facts: Facts, event: Input) -> Output:
+    """What `rule.activated` says, for gateways on the compacted topic `devices`: the version now in force."""
+    rule = event.data["rule"]
+    key = f"rule/{rule}"
+    value = {"kind": "rule", "rule": rule, "version": facts["rules"][rule]}
+    return Output(DEVICES, key, uuid5(f"devices\n{key}\n{event.identity}"), ACTIVATED, event.recorded, value)
 
 
 def _activated(facts: Facts, event: Input) -> None:
@@ -58,7 +67,7 @@ def _model(facts: Facts, event: Input) -> None:
 
 
 CHANGES = {
-    "mailiu.rule.activated.v1": _activated,
+    ACTIVATED: _activated,
     "mailiu.rule.approved.v1": _approved,
     "mailiu.organization.holiday-calendar-set.v1": _calendar,
     "mailiu.device.model-registered.v1": _model,

@@ -16,6 +16,7 @@ from schemas.registry import BROADCAST
 from schemas.topics import DERIVED
 from streams import fold as mailiu
 from streams.event import TICK, Input, Output, read, rfc3339, uuid5
+from streams.facts import ACTIVATED, activation
 from streams.store import Mark, State, Store
 
 PROGRESSED = "mailiu.fold.progressed.v1"
@@ -210,6 +211,8 @@ class Partition:
     def _affect(self, run: _Run, event: Input) -> None:
         self.facts = facts = self.core.learn(self.facts, event)
         if event.type in FACTS:
+            if event.type == ACTIVATED and self.number == 0 and event.offset >= self.silent_below:
+                run.outputs.append(activation(facts, event))  # once, though every partition learns it
             return
         if event.recorded - event.time > LATE and event.type.startswith(READING) and event.origin == "live":
             self.late = True

@@ -51,7 +51,7 @@ SELECT
     partition,
     offset
 FROM log
-WHERE topic = 'devices' AND value != '';
+WHERE topic = 'devices' AND value != '' AND NOT startsWith(key, 'rule/');
 
 -- A later binding of the same device and slot ends an earlier one that is still open.
 CREATE OR REPLACE VIEW bindings AS

@@ -155,10 +155,15 @@ def test_an_unknown_user_of_a_device_of_one_resident_is_marked() -> None:
         ("glucose", {"value": 16.7}, True),
         ("glucose", {"value": 3.9}, True),
         ("glucose", {"value": 8.0}, False),
+        ("oxygen", {"value": 89}, True),
+        ("oxygen", {"value": 90}, False),
+        ("heart-rate", {"value": 39}, True),
+        ("heart-rate", {"value": 131}, True),
+        ("heart-rate", {"value": 130}, False),
     ],
 )
 def test_a_crisis_value_of_nobody_makes_somebody_look(kind: str, values: dict[str, float], crisis: bool) -> None:
-    """Limits of clinical decision 16 with 7 and 12: >=180 or >=110 mmHg, >=16.7 or <=3.9 mmol/L."""
+    """Clinical decision 16 with 7, 12 and 13: >=180 or >=110 mmHg, >=16.7 or <=3.9 mmol/L, <90 %, <40 or >130 /min."""
     answer = one(gate(), values, topic=f"mailiu/I01/D1/up/{kind}")
     assert refused(answer) == "unbound-device"
     assert [event.type for event in answer.also] == ["mailiu.device.person-unknown.v1"] * crisis

@@ -206,3 +206,20 @@ def test_records_already_folded_are_skipped() -> None:
     before = outcome(p)
     assert p.apply(records[10:40]) == []
     assert outcome(p) == before
+
+
+def rule(what: str, id: str, **data: object) -> Event:
+    return Event(
+        id=id, source="test", type=f"mailiu.rule.{what}.v1", subject="district", time=START, recordedtime=START,
+        institution="I01", data={"rule": "bp-crisis", **data},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "versions"), [(0, [2, 1, 1]), (1, [])])
+def test_partition_0_tells_gateways_which_version_of_a_rule_is_in_force(number: int, versions: list[int]) -> None:
+    events = [rule("activated", "a", version=2), rule("activated", "b", version=1), rule("activated", "a", version=2)]
+    events.insert(1, rule("approved", "c", version=2, physician="P01"))
+    outputs = Partition(number, Store(None, 1), 0).apply(plain(events))
+    told = [o.value for o in outputs if o.topic == "devices"]
+    assert {o.key for o in outputs if o.topic == "devices"} <= {"rule/bp-crisis"}
+    assert told == [{"kind": "rule", "rule": "bp-crisis", "version": version} for version in versions]

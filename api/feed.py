@@ -103,6 +103,7 @@ class Feed:
         self._released = False
 
     async def __aenter__(self) -> "Feed":
+        metrics.FOLLOWERS.set(0)
         self._consumer = reader = consumer()
         await reader.start()
         self._asker = asker = await self._open_asker()

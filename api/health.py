@@ -1,16 +1,22 @@
 """`/health` (open to all, says nothing of persons) and `/metrics` for Prometheus (with any token)."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Literal
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
 from api import metrics
 from api.auth import Operator
 from api.backend import Backend, BackendDependency
 from api.problem import Problem, problems
+from infra.clock import clock
+from infra.observe import shared
+from infra.observe.stack import StackNow
 from schemas.topics import DERIVED, EVENTS
 
 router = APIRouter(tags=["operation"])
@@ -45,18 +51,41 @@ async def health(response: Response, backend: BackendDependency) -> Health:
 @router.get(
     "/metrics",
     summary="Metrics 指标",
-    description="For Prometheus. 供 Prometheus 抓取。",
+    description="For Prometheus: what every part counts, how the stack is now.\n\n供 Prometheus 抓取。",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(403)},
 )
 async def prometheus(who: Operator, backend: BackendDependency) -> Response:
-    """Requests, lag and delay."""
+    """Counts of all parts of this home, lag, age of what is known, sizes."""
+    found = Found(await _tables(backend) + await asyncio.to_thread(lambda: list(StackNow().collect())))
+    counted: list[Collector] = [shared.everything() or metrics.REGISTRY, found]
+    return Response(b"".join(map(generate_latest, counted)), media_type=CONTENT_TYPE_LATEST)
+
+
+class Found(Collector):
+    """Metrics that were asked for just now."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self.metrics = metrics
+
+    def collect(self) -> list[Metric]:
+        """The metrics."""
+        return self.metrics
+
+
+async def _tables(backend: Backend) -> list[Metric]:
+    """How far the tables are behind; nothing where they are away, for unknown is not zero."""
+    behind = GaugeMetricFamily("mailiu_lag_records", "Records not yet projected or folded.", labels=["what"])
+    age = GaugeMetricFamily("mailiu_known_age_seconds", "Since the instant up to which all partitions are known.")
     try:
         for what, records in (await lag(backend)).items():
-            metrics.LAG.labels(what).set(records)
+            behind.add_metric([what], records)
+        seen = await backend.progress.seen(max_age=1.0)
     except Problem:
-        metrics.LAG.clear()  # unknown is not zero
-    return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)
+        return []
+    if len(seen.known) == backend.log.partitions:
+        age.add_metric([], (clock().now() - min(seen.known.values())).total_seconds() / clock().speed)
+    return [behind, age]
 
 
 async def lag(backend: Backend) -> dict[str, int]:

@@ -12,13 +12,15 @@ SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )  # fmt: skip
 EVENTS = Counter("mailiu_api_events", "Events posted, by what became of them.", ["status"], registry=REGISTRY)
-FOLLOWERS = Gauge("mailiu_api_feed_followers", "Clients that follow the alert stream.", registry=REGISTRY)
+FOLLOWERS = Gauge(
+    "mailiu_api_feed_followers", "Clients that follow the alert stream.", registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
 ALERT_DELAY = Histogram(
     "mailiu_alert_delay_seconds", "From the cause's acceptance to the alert on the feed.", registry=REGISTRY,
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30, 300),
 )  # fmt: skip
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-LAG = Gauge("mailiu_lag_records", "Records not yet projected or folded.", ["what"], registry=REGISTRY)
 
 
 class Measured:

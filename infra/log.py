@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from infra.clients import producer
 from infra.clock import clock
+from infra.observe.metrics import APPENDED
 from infra.vault.prose import betrayed
 from schemas.clock import EVENTS as CLOCK
 from schemas.envelope import Event
@@ -93,6 +94,7 @@ class Log:
         everywhere = event.type in BROADCAST or event.type in CLOCK
         targets = range(self.partitions) if everywhere else [partition_of(key, self.partitions)]
         stamp = round(event.recordedtime.timestamp() * 1000)
+        APPENDED.labels(event.type).inc()
         about = headers(event.type, str(event.identity))
         return [
             await self.producer.send(EVENTS, value, key, partition=p, timestamp_ms=stamp, headers=about)

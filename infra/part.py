@@ -5,12 +5,12 @@ A part calls `ready` once it serves; the supervisor waits for that before it sta
 
 import logging
 import os
-import sys
 from pathlib import Path
 
+from infra.observe.logs import handler
 from infra.settings import settings
 
-QUIET = ("aiokafka", "faust", "mode", "uvicorn.access", "clickhouse_connect", "urllib3", "asyncio")
+QUIET = ("aiokafka", "faust", "mode", "uvicorn.access", "clickhouse_connect", "urllib3", "asyncio", "httpx")
 
 
 def ready_file(name: str) -> Path:
@@ -38,9 +38,7 @@ def serving(name: str, pid: int) -> bool:
 
 def log_to_stderr() -> logging.Logger:
     """Our logger, on standard error (the supervisor keeps it in ``home/logs``); libraries only from WARNING on."""
-    logging.basicConfig(
-        stream=sys.stderr, level=settings().log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=settings().log_level, handlers=[handler(settings().log)])
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     return logging.getLogger("mailiu")

@@ -7,6 +7,7 @@ from the descriptions below.
 import secrets
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -51,7 +52,8 @@ class Settings(BaseSettings):
     worker: str = Field("w1", pattern=r"^[\w-]+$", description="Stable name of this stream worker.")
     token_issuer: str = Field("mailiu", description="Issuer and audience of the bearer tokens.")
     notice_webhook: str = Field(
-        "", pattern=r"^(https?://\S+)?$",
+        "",
+        pattern=r"^(https?://\S+)?$",
         description="URL of the message service that gets signed notices; empty: the outbox (`mailiu outbox`).",
     )
     rate_token: str = Field("12000/minute", description="Requests of one token to an API process; empty: no limit.")
@@ -63,6 +65,7 @@ class Settings(BaseSettings):
         "", description="Addresses whose X-Forwarded-For and -Proto the API believes, comma separated; empty: none."
     )
     log_level: str = Field("INFO", description="Level of our own log lines.")
+    log: Literal["text", "json"] = Field("text", description="Form of our own log lines; `json`: an object a line.")
 
     @property
     def logs(self) -> Path:

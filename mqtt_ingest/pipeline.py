@@ -7,6 +7,7 @@ receipts and acknowledgements keep the order. What Kafka does not take stays wit
 """
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,6 +17,7 @@ import orjson
 
 from infra.clock import clock
 from infra.log import Log
+from infra.observe import metrics
 from mqtt_ingest.address import Address, address
 from mqtt_ingest.gate import Answer, Gate, Refusal
 from mqtt_ingest.receipts import receipt
@@ -69,6 +71,7 @@ class UnderWay:
     answers: list[tuple[Answer, Placed | None]] = field(default_factory=list)
     writes: "list[asyncio.Future[Any]]" = field(default_factory=list)
     waiting: list[tuple[Rejected, int]] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
 
 
 class Pipeline:
@@ -91,6 +94,7 @@ class Pipeline:
                 self._handed_over.set()
                 turn += 1
                 if turn % TURN == 0:
+                    metrics.UNDER_WAY.set(len(self.under_way))
                     await asyncio.sleep(0)
 
     async def settle(self, session: Session) -> None:
@@ -111,6 +115,8 @@ class Pipeline:
                     self.waiting.add(refused, changes)
                 session.acknowledge(entry.message)
                 self.under_way.popleft()
+                metrics.BRIDGE_DELAY.observe(time.monotonic() - entry.began)
+            metrics.UNDER_WAY.set(0)
 
     async def again(self) -> None:
         """Send what waits for a device through the gate again when its bindings change, for ever.
@@ -168,6 +174,7 @@ class Pipeline:
                 if placed.content != answer.content:
                     answer, placed = conflict(answer), None
             if answer.refusal is not None:
+                metrics.REJECTED.labels(answer.refusal.reason).inc()
                 for value in records(answer, now):
                     entry.writes.append(await self._reject(answer.at.source, value))
                     if answer.refusal.reason in WAITING:
@@ -197,6 +204,7 @@ class Pipeline:
             return  # its cloud had its receipts in the answer to its call
         await self.publisher.room()
         self.publisher.publish(_down(at, "receipt"), receipt(answer, position))
+        metrics.RECEIPTS.labels("accepted" if answer.refusal is None else "rejected").inc()
 
 
 def _down(at: Address, what: str) -> str:

@@ -23,6 +23,7 @@ from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from urllib3.exceptions import HTTPError
 
 from infra.clients import clickhouse, consumer
+from infra.observe import metrics
 from infra.part import log_to_stderr, ready
 from projections import migrate
 from projections.fill import follow
@@ -141,7 +142,10 @@ class Writer:
 
     async def flush(self, batch: Batch) -> None:
         """Insert ``batch``, however long ClickHouse refuses it, and commit its offsets."""
-        if await asyncio.to_thread(self.insist, self.insert, batch):
+        with metrics.FLUSH.time():
+            inserted = await asyncio.to_thread(self.insist, self.insert, batch)
+        if inserted:
+            metrics.WRITTEN.inc(len(batch))
             if not await asyncio.to_thread(self.insist, self.follow, batch):
                 return
             self.uncommitted |= {at: end for at, (_, end) in batch.ranges.items()}
@@ -185,6 +189,7 @@ class Writer:
     def complain(self, state: tenacity.RetryCallState) -> None:
         """Say that ClickHouse refused, and why; the next attempt opens a new connection."""
         self.client = None
+        metrics.TABLES_REFUSED.inc()
         error = state.outcome.exception() if state.outcome else None
         logger.warning("ClickHouse refused (attempt %d, kept and tried again): %s", state.attempt_number, error)
 

@@ -19,6 +19,9 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from infra.log import headers
+from infra.observe.metrics import DERIVED as MADE
+from infra.observe.metrics import FOLDED
+from infra.observe.metrics import REJECTED as REFUSED
 from schemas.topics import DERIVED, REJECTED
 from streams import fold
 from streams.event import Output
@@ -71,7 +74,9 @@ class Shard:
                 records = await self.queue.get()
                 for step in self.partition.steps(records):
                     await self._send(step)
+                    before = self.partition.next
                     self.partition.commit(step)
+                    FOLDED.inc(self.partition.next - before)
                     self.moved = time.monotonic()
         except (OtherLog, sqlite3.DatabaseError) as error:
             if isinstance(error, OtherLog) or type(error) is sqlite3.DatabaseError:  # another log, or a damaged file
@@ -86,8 +91,11 @@ class Shard:
             log.error("partition %d offset %d is unfoldable: %s", self.number, found.offset, found.error)
             key, value = rejection(self.number, found)
             sent.append(await self.producer.send(REJECTED, value, key))
+            REFUSED.labels("unfoldable").inc()
         if sent:
             await asyncio.gather(*sent)
+        for output in step.outputs:
+            MADE.labels(output.type).inc()
         if step.progressed:
             await (await self._put(step.progressed, orjson.dumps(step.progressed.value)))
 

@@ -1,5 +1,6 @@
 """`mailiu up`: start the parts that are not already running, each after those it needs."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ def start(parts: list[str] | None, timeout: float = 180) -> None:
     wanted = want(parts or list(PARTS))
     if supervisor_pid() is None:
         (run_folder() / "status.json").unlink(missing_ok=True)
+        shutil.rmtree(run_folder().parent / "metrics", ignore_errors=True)  # a new run counts from 0
         with (run_folder() / "supervisor.log").open("ab") as log:
             subprocess.Popen(
                 [sys.executable, "-m", "infra.cli", "supervise"],

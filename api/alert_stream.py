@@ -1,8 +1,10 @@
 """The alert stream: server-sent events from the topic `derived`, filtered by the token's institutions."""
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, suppress
 from typing import Annotated
 
 import orjson
@@ -10,14 +12,16 @@ from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.auth import AlertReader, Caller
-from api.backend import BackendDependency
-from api.feed import Feed, Step, text
+from api.backend import Backend, BackendDependency
+from api.feed import Step, text
 from api.problem import Problem, problems
 from schemas.alert import Severity
 
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 STREAMS = 50  # open streams an actor may have in one process
 SEND_SECONDS = 30  # a client that takes nothing for so long is let go; it resumes by Last-Event-ID
+AGAIN_SECONDS = 3600.0  # a stream that shows somebody again so much later is another view of them
+TOGETHER = 200  # changes that are written to the audit trail at once
 
 _open: Counter[str] = Counter()
 
@@ -64,28 +68,72 @@ async def stream(
             and (not wanted or alert["severity"] in wanted)
         )
 
-    events = _events(backend.feed, who, position, shown)
+    events = _events(backend, who, position, shown)
     return EventSourceResponse(events, sep="\n", ping=0, send_timeout=SEND_SECONDS)
 
 
 async def _events(
-    feed: Feed, who: Caller, position: list[int], shown: Callable[[Step], bool]
+    backend: Backend, who: Caller, position: list[int], shown: Callable[[Step], bool]
 ) -> AsyncIterator[ServerSentEvent]:
     _open[who.actor] += 1
-    steps = feed.follow(position)
+    known: dict[str, float] = {}
     try:
         # At once, so that the client knows that it is connected and where it stands.
         yield ServerSentEvent(comment="mailiu", id=text(position), retry=1000)
-        async for step in steps:
-            if time.time() > who.expires:
-                return
-            if step.change is None:
-                yield ServerSentEvent(comment="heartbeat", id=text(step.position))
-            elif shown(step):
-                data = orjson.dumps({"change": step.change.what, **step.change.alert}).decode()
-                yield ServerSentEvent(data, event="alert", id=text(step.position))
+        async with aclosing(_together(backend.feed.follow(position))) as batches:
+            async for batch in batches:
+                if time.time() > who.expires or who.revoked:
+                    return
+                steps = [step for step in batch if shown(step)]
+                if not await _audited(backend, who, steps, known):
+                    return
+                for step in steps:
+                    if step.change is None:
+                        yield ServerSentEvent(comment="heartbeat", id=text(step.position))
+                    else:
+                        data = orjson.dumps({"change": step.change.what, **step.change.alert}).decode()
+                        yield ServerSentEvent(data, event="alert", id=text(step.position))
     finally:
-        await steps.aclose()
         _open[who.actor] -= 1
         if not _open[who.actor]:
             del _open[who.actor]
+
+
+async def _audited(backend: Backend, who: Caller, steps: list[Step], known: dict[str, float]) -> bool:
+    """Write who is about to be seen to the audit trail; false when that cannot be, and nothing may be shown.
+
+    Whom this stream has shown within the hour (``known``) is in the trail already.
+    """
+    now = time.monotonic()
+    fresh = {
+        resident
+        for step in steps
+        if step.change and known.get(resident := step.change.alert["resident"], -AGAIN_SECONDS) <= now - AGAIN_SECONDS
+    }
+    try:
+        await backend.viewed(who, "alert-stream", fresh)
+    except Problem:
+        return False
+    known.update(dict.fromkeys(fresh, now))
+    return True
+
+
+async def _together(steps: AsyncGenerator[Step, None]) -> AsyncGenerator[list[Step], None]:
+    """The steps that are there at once, together: they are one view."""
+    coming = asyncio.ensure_future(anext(steps, None))
+    try:
+        while (step := await coming) is not None:
+            batch = [step]
+            coming = asyncio.ensure_future(anext(steps, None))
+            while len(batch) < TOGETHER:
+                await asyncio.sleep(0)
+                if not coming.done() or coming.exception() or (step := coming.result()) is None:
+                    break
+                batch.append(step)
+                coming = asyncio.ensure_future(anext(steps, None))
+            yield batch
+    finally:
+        coming.cancel()
+        with suppress(asyncio.CancelledError):
+            await coming
+        await steps.aclose()

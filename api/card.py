@@ -135,11 +135,10 @@ DRUGS = "SELECT code, dose, frequency FROM medications WHERE resident = {residen
 TARGET = "SELECT systolic, diastolic, review FROM targets WHERE resident = {resident:String}"
 LAST_DAYS = """
 SELECT
-    toDate(time, {zone:String}) AS day, kind, count() AS n, avg(systolic) AS systolic, avg(diastolic) AS diastolic,
-    max(ifNull(systolic, value)) AS highest, min(ifNull(systolic, value)) AS lowest, avg(value) AS value,
-    any(unit) AS unit
+    toDate(time, {zone:String}) AS day, kind, count() AS n, avg(s) AS systolic, avg(d) AS diastolic,
+    max(ifNull(s, v)) AS highest, min(ifNull(s, v)) AS lowest, avg(v) AS value, any(unit) AS unit
 FROM (
-    SELECT time, kind, r.systolic AS systolic, r.diastolic AS diastolic, r.value AS value, unit FROM readings AS r
+    SELECT time, kind, r.systolic AS s, r.diastolic AS d, r.value AS v, unit FROM readings AS r
     WHERE resident = {resident:String} AND NOT retracted AND time >= {since:DateTime64(3, 'UTC')}
 )
 GROUP BY day, kind ORDER BY day DESC, kind

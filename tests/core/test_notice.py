@@ -86,6 +86,8 @@ def test_with_nobody_on_duty_a_confirmed_red_tells_resident_and_contact_to_call_
     r = willing()
     crisis(r)
     nobody(r, START + MINUTE)
+    roles = ["nurse", "doctor", "institution", "district-desk"]
+    assert [to(n) for n in r.notices("alert")] == [("role", role) for role in roles]
     assert r.notices("call-120") == []  # one value is not confirmed yet
     r.bp(186, 112, START + 6 * MINUTE)
     assert [to(n) for n in r.notices("call-120")] == [("resident", "R1"), ("contact", "R1")]

@@ -1,0 +1,106 @@
+"""A stack of this folder's own that speaks to a message service, and a centre with people on duty."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from infra import vault
+from infra.clients import mqtt_address
+from infra.clock import clock
+from infra.settings import settings
+from schemas.envelope import rfc3339
+from streams.sending.channels import secret
+from tests.api.people import House, bearer
+from tests.notice.receiver import Receiver
+from tests.stack import Stack
+
+CACHES = (settings, clock, mqtt_address)
+
+
+@pytest.fixture(scope="package")
+def receiver() -> Iterator[Receiver]:
+    """The message service."""
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="package")
+def sending(receiver: Receiver) -> Iterator[Stack]:
+    """Everything but the bridge; notices go to the message service."""
+    home = Path(tempfile.mkdtemp(prefix="mailiu-notice-"))
+    stack, before = Stack(home, notice_webhook=receiver.url), dict(os.environ)
+    os.environ.update(stack.environment)
+    for cached in CACHES:
+        cached.cache_clear()
+    try:
+        receiver.secret = secret()
+        stack.up("writer", "worker", "sender", "api")
+        yield stack
+    finally:
+        stack.down()
+        os.environ.clear()
+        os.environ.update(before)
+        for cached in CACHES:
+            cached.cache_clear()
+        if os.environ.get("MAILIU_TEST_KEEP"):
+            print(f"kept {home}")
+        else:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+class Centre(House):
+    """An institution with staff on duty, and residents who agreed to messages."""
+
+    def administer(self, *events: dict[str, Any]) -> None:
+        """Append what concerns many residents."""
+        answer = self.api.post("/v1/events", headers=bearer("admin", "*"), json=list(events))
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["rejected"] == 0, answer.text
+
+    def staff(self, role: str, on_duty: bool = True) -> str:
+        """A member of staff, on duty from yesterday until tomorrow or not at all."""
+        id, now = f"S-{role}-{self.id}", clock().now()
+        span = {"start": rfc3339(now - timedelta(days=1)), "end": rfc3339(now + timedelta(days=1))}
+        shifts = [{"staff": id, **span}] if on_duty else []
+        self.administer(
+            self.event("mailiu.organization.staff-registered.v1", id, {"staff": id, "role": role}),
+            self.event("mailiu.organization.rota-set.v1", self.id, {"role": role, "shifts": shifts, **span}),
+        )
+        return id
+
+    def willing(self) -> str:
+        """A resident who agreed to monitoring and messages."""
+        resident = self.resident()
+        scopes = {"scopes": ["monitoring", "messages"], "text_version": "2026-01"}
+        self.post(self.event("mailiu.resident.consent-given.v1", resident, scopes, days=50))
+        return resident
+
+    def notices(self, resident: str, **more: Any) -> list[dict[str, Any]]:
+        """The resident's notices, newest first, as they stand now."""
+        answer = self.api.get("/v1/notices", headers=self.token(), params={"resident": resident, **more})
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+
+@pytest.fixture(scope="package")
+def calling(sending: Stack) -> Iterator[httpx.Client]:
+    """A client of this stack's API."""
+    with httpx.Client(base_url=f"http://{settings().api}", timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def centre(calling: httpx.Client, receiver: Receiver) -> Centre:
+    """A centre of the test's own."""
+    receiver.status = 200
+    vault.vault()  # made before the parts ask for it
+    return Centre(calling)

@@ -2,6 +2,7 @@
 -- Day 1 of a prescribed week is the first day measured in it, and does not count in the mean. SD, CV, ARV and SV are
 -- those of the sample, in time order, ties by id.
 WITH
+    unfit AS (SELECT m.model AS model FROM device_models AS m WHERE m.validated = false OR m.site = 'wrist'),
     counted AS (
         SELECT
             r.time AS time, r.id AS id, assumeNotNull(r.systolic) AS systolic, assumeNotNull(r.diastolic) AS diastolic,
@@ -10,10 +11,11 @@ WITH
         WHERE r.resident = {resident:String} AND r.kind = 'blood-pressure' AND r.place = 'home'
             AND r.source = 'measured' AND r.clock != 'untrusted' AND NOT has(r.flags, 'unknown-user') AND NOT r.retracted
             -- a model that is known to be unvalidated, or worn on the wrist, enters no mean
+            AND ifNull(r.model, '') NOT IN (SELECT unfit.model FROM unfit)
             AND ifNull(r.device, '') NOT IN (
                 SELECT e.device FROM device_events AS e
-                WHERE e.subject = {resident:String} AND e.event = 'bound' AND ifNull(e.model, '') IN (
-                    SELECT m.model FROM device_models AS m WHERE m.validated = false OR m.site = 'wrist'))
+                WHERE e.subject = {resident:String} AND e.event = 'bound'
+                    AND ifNull(e.model, '') IN (SELECT unfit.model FROM unfit))
             AND r.time >= {from:DateTime64(3, 'UTC')} AND r.time < {until:DateTime64(3, 'UTC')}
         ORDER BY time, id
     ),

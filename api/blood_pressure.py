@@ -7,12 +7,14 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, Field
 
-from analytics.home_pressure import SQL, Protocol, enough, parameters, rule
+from analytics.home_pressure import RULE, SQL, Protocol, enough, parameters
+from api import rules
 from api.alert_item import Text
 from api.problem import invalid_field
 from api.tables import Row, Tables
 from infra.clock import clock
 from infra.settings import settings
+from streams.rules import Rule
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(2200, 1, 1, tzinfo=UTC)
@@ -61,7 +63,7 @@ class Period(BaseModel):
 
 
 class Limit(BaseModel):
-    """Below this is in range: 135/85, or the resident's own target."""
+    """Below this is in range: 135/85 (from 80 years 145/85), or the resident's own target."""
 
     systolic: float
     diastolic: float
@@ -94,6 +96,7 @@ SELECT data FROM timeline WHERE resident = {resident:String} AND type = 'mailiu.
 ORDER BY time DESC, id DESC LIMIT 16
 """
 TARGET = "SELECT systolic, diastolic FROM targets WHERE resident = {resident:String}"
+BORN = "SELECT birth_date FROM residents WHERE resident = {resident:String} AND birth_date IS NOT NULL"
 
 
 async def summarize(
@@ -107,12 +110,15 @@ async def summarize(
     span = {"resident": resident, "from": start or BEGINNING, "until": to or END}
     if span["from"] >= span["until"]:  # type: ignore[operator]
         raise invalid_field("to", to, "is not after `from`")
-    plans, targets = await asyncio.gather(tables.rows(PLANS, span), tables.rows(TARGET, span))
-    plan = _plan(plans, to or clock().now())
-    systolic, diastolic = _limit(targets)
+    rule, plans, targets, born = await asyncio.gather(
+        rules.in_force(tables, RULE), tables.rows(PLANS, span), tables.rows(TARGET, span), tables.rows(BORN, span)
+    )
+    now = to or clock().now()
+    plan = _plan(plans, now)
+    systolic, diastolic = _limit(rule, targets, born, now)
     limits = {"limit_systolic": systolic, "limit_diastolic": diastolic}
     zone = {"zone": settings().zone.key}
-    [row] = await tables.rows(SQL, {**span, **parameters(protocol, plan), **limits, **zone})
+    [row] = await tables.rows(SQL, {**span, **parameters(rule, protocol, plan), **limits, **zone})
     any_reading = row["whole_n"] > 0
     period = Period(
         first=row["first_day"], last=row["last_day"], dropped=row["first_day"] if row["is_week"] else None
@@ -120,7 +126,7 @@ async def summarize(
     return HomePressure(
         protocol="week" if row["is_week"] else "rolling",
         period=period if any_reading else None,
-        enough=enough(row["window_n"], row["window_days"], plan),
+        enough=enough(rule, row["window_n"], row["window_days"], plan),
         mean=_mean(row, "n", "days", "mean"),
         morning=_mean(row, "morning_n", "morning_days", "morning"),
         evening=_mean(row, "evening_n", "evening_days", "evening"),
@@ -145,11 +151,17 @@ def _plan(plans: list[Row], instant: datetime) -> dict[str, Any] | None:
     return next((plan for plan in found if plan["start"] <= day), None)
 
 
-def _limit(targets: list[Row]) -> tuple[float, float]:
-    """Below this is in range: the resident's own target, else the limit of the guideline."""
+def _limit(rule: Rule, targets: list[Row], born: list[Row], instant: datetime) -> tuple[float, float]:
+    """Below this is in range: the resident's own target, else the limit of the rule for their age."""
     if targets:
         return targets[0]["systolic"], targets[0]["diastolic"]
-    return float(rule().limits["systolic"]), float(rule().limits["diastolic"])
+    limits, old = rule.limits, False
+    if born:
+        day, birth = instant.astimezone(settings().zone).date(), born[0]["birth_date"]
+        age = day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
+        old = age >= limits["old_age"]
+    name = "old_" if old else ""
+    return float(limits[f"{name}systolic"]), float(limits[f"{name}diastolic"])
 
 
 def _mean(row: Row, n: str, days: str, name: str) -> Mean:

@@ -4,6 +4,7 @@ import csv
 import itertools
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,8 @@ async def test_a_model_known_to_be_unvalidated_or_worn_on_the_wrist_enters_no_me
             event("mailiu.device.bound.v1", "R1", at, {"device": device, "model": model}),
             reading("R1", f"2026-01-02T00:0{number}:00Z", 120 + number, 80, device=device),
         ]
-    mirror(tables.client, [*events, reading("R1", "2026-01-02T00:09:00Z", 130, 80, device="D9")])
+    known_by_the_gate = reading("R1", "2026-01-02T00:08:00Z", 199, 80, device="D8", model="Wrist-1")
+    mirror(tables.client, [*events, known_by_the_gate, reading("R1", "2026-01-02T00:09:00Z", 130, 80, device="D9")])
     found = await tables.summary("R1")
     assert (found.whole.n, found.whole.systolic.min, found.whole.systolic.max) == (3, 120, 130)
     assert found.mean.systolic == pytest.approx((120 + 123 + 130) / 3)
@@ -183,6 +185,29 @@ async def test_a_personal_target_is_the_limit_of_the_range(tables: Scratch) -> N
     own, guideline = await tables.summary("R1"), await tables.summary("R2")
     assert (own.whole.in_range, own.limit.systolic, own.limit.personal) == (1, 145, True)
     assert (guideline.whole.in_range, guideline.limit.systolic, guideline.limit.personal) == (0, 135, False)
+
+
+@pytest.mark.parametrize(("born", "limit"), [("1946-01-11", 135), ("1946-01-10", 145)])
+async def test_from_80_years_on_the_limit_is_145_85(tables: Scratch, born: str, limit: float) -> None:
+    details = {"sex": "male", "birth_date": born}
+    registered = event("mailiu.resident.registered.v1", "R1", "2026-01-01T00:00:00Z", details)
+    mirror(tables.client, [registered, reading("R1", "2026-01-09T00:00:00Z", 140, 80)])
+    found = await summarize(tables, "R1", None, None, datetime(2026, 1, 10, tzinfo=ZONE))  # type: ignore[arg-type]
+    assert (found.limit.systolic, found.limit.diastolic) == (limit, 85)
+
+
+async def test_the_limits_are_those_of_the_version_that_the_log_activated_last(
+    tables: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = released()["bp-sustained-high"]
+    later = replace(versions[1], version=2, limits={**versions[1].limits, "systolic": 130})
+    monkeypatch.setitem(versions, 2, later)
+    expected = [(None, 135), (2, 130), (7, 135), (1, 135), (2, 130)]  # nobody here knows a version 7
+    for n, (version, limit) in enumerate(expected):
+        if version is not None:
+            data = {"rule": "bp-sustained-high", "version": version}
+            mirror(tables.client, [event("mailiu.rule.activated.v1", "district", f"2026-01-01T00:00:0{n}Z", data)])
+        assert (await tables.summary("R1")).limit.systolic == limit
 
 
 async def test_asked_for_one_day_a_week_that_days_readings_are_enough(tables: Scratch) -> None:

@@ -40,6 +40,14 @@ def test_home_control_needs_twelve_readings_on_three_days_and_a_mean_below_135_8
         *(e for day in days for e in home("told", day, [(120, 70)] * 4, source="self-reported")),
         *(e for day in days for e in home("elsewhere", day, [(150, 90)] * 4, "I02")),
     ]
+    worn = {"model": "Wrist-1", "maker": "M", "kinds": ["blood-pressure"], "site": "wrist"}
+    events += [
+        event("mailiu.device.model-registered.v1", "device:Wrist-1", "2025-11-01T00:00:00Z", worn),
+        event("mailiu.device.bound.v1", "bound", "2025-11-01T00:00:00Z", {"device": "W1", "model": "Wrist-1"}),
+        *(e for day in days for e in home("bound", day, [(120, 70)] * 4, device="W1")),
+        *(e for day in days for e in home("known", day, [(120, 70)] * 4, device="W2", model="Wrist-1")),
+        *(e for day in days for e in home("who", day, [(120, 70)] * 4, flags=["unknown-user"])),
+    ]
     mirror(client, events)
     rows = ask(client, "control-home", "2025-11-01", "2025-11-30", by_institution=True)
     assert [(row["institution"], row["controlled"], row["measured"]) for row in rows] == [("I01", 1, 2), ("I02", 0, 1)]

@@ -30,7 +30,9 @@ def raised(case: Case, rule: Rule) -> list[Finding]:
         if level:
             levels.update(dict.fromkeys(readings, level))
     gap, ends = limits["episode_hours"] * HOUR, closings(case.state, rule.rule)
-    hits = sorted(severe | levels.keys())
+    quiet = limits["watch_again_days"] * DAY
+    seen_to = {i for i in levels if levels[i] == "watch" and any(end < t[i] <= end + quiet for end in ends)}
+    hits = sorted(severe | (levels.keys() - seen_to))
     return [_episode(case, rule, bp, one, severe, levels) for one in episodes(t, hits, gap, ends)]
 
 

@@ -58,7 +58,10 @@ def counts(case: Case) -> int:
     ):
         return 0
     models: dict[str, int] = case.facts["models"]
-    return models.get(case.state.get("worn", {}).get(data.get("device")), 1) if models else 1
+    if not models:
+        return 1
+    model = data.get("model") or case.state.get("worn", {}).get(data.get("device"))
+    return models.get(model, 1)
 
 
 def refresh(case: Case, day: int | None) -> None:

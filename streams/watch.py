@@ -59,6 +59,9 @@ def adherence(case: Case, rule: Rule) -> list[Finding]:
     """Fewer readings in the last whole week of the plan than make a mean; not while paused, not once it ended."""
     state, facts, limits = case.state, case.facts, rule.limits
     today = day_of(facts, case.now)
+    for one in state.get("plans", ()):
+        if one[plan.FIRST] > today:
+            case.wake_at(midnight(facts, one[plan.FIRST]))
     current = plan.on(state, today) if "plans" in state else None
     if current is None or "blood-pressure" not in current[plan.KINDS] or plan.ended(state, current, case.now):
         return []

@@ -103,6 +103,27 @@ def test_an_unvalidated_or_wrist_device_may_alarm_but_enters_no_mean(model: dict
     assert ("home" in r.state) is (model.get("validated") is True)
 
 
+def test_the_model_that_the_gate_knows_counts_too() -> None:
+    r = Resident()
+    made = {"model": "M1", "maker": "x", "kinds": ["blood-pressure"], "site": "wrist"}
+    r.event("device.model-registered.v1", made, START - DAY)
+    r.bp(190, 115, START, model="M1")
+    assert r.only("bp-crisis")["severity"] == "red"
+    assert "home" not in r.state
+
+
+@pytest.mark.parametrize(("approved", "severity"), [(False, "yellow"), (True, "orange")])
+def test_from_80_years_two_high_weeks_under_treatment_rest_on_a_judged_limit(approved: bool, severity: str) -> None:
+    r = Resident(born="1940-05-01")
+    if approved:
+        r.event("rule.approved.v1", {"rule": "bp-sustained-high", "version": 1, "physician": "P01"}, START - DAY)
+    r.event("chronic.medication-prescribed.v1", {"code": "C08CA01"}, START - DAY)
+    r.days(148, 80, START, 14)
+    assert (r.only("bp-sustained-high")["severity"], r.only("bp-sustained-high")["judgement"]) == (
+        severity, not approved,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("mean", "high"), [((135, 70), True), ((120, 85), True), ((134, 84), False)])
 def test_the_limit_is_135_85(mean: tuple[float, float], high: bool) -> None:
     r = Resident()

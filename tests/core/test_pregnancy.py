@@ -103,3 +103,17 @@ def test_a_personal_target_changes_nothing_here() -> None:
     )
     r.bp(160, 90, START)
     assert r.only("bp-pregnancy")["severity"] == "red"
+
+
+@pytest.mark.parametrize(
+    ("days", "value", "again"),
+    [(1, (136, 80), False), (7, (136, 80), False), (8, (136, 80), True), (1, (141, 80), True)],
+)
+def test_a_closed_watch_stays_closed_for_a_week_unless_it_is_worse(
+    days: int, value: tuple[float, float], again: bool
+) -> None:
+    r = pregnant()
+    r.bp(136, 80, START)
+    r.act("closed", r.only("bp-pregnancy"), START + HOUR, outcome="advice")
+    r.bp(*value, START + days * DAY)
+    assert len(r.of("bp-pregnancy")) == (2 if again else 1)

@@ -104,6 +104,12 @@ def test_fewer_than_12_readings_or_3_days_in_the_week_is_not_enough(days: int, l
     assert ("adherence-low" in r.rules()) is low
 
 
+def test_a_plan_set_before_it_starts_is_watched_too() -> None:
+    r = planned("week", "2026-03-08")
+    r.ticks(at("2026-03-15 00:01"))
+    assert r.only("adherence-low")["detail"]["readings"] == 0
+
+
 def test_late_readings_settle_it() -> None:
     r = planned("week")
     r.ticks(at("2026-03-12 08:00"))

@@ -169,7 +169,9 @@ SELECT id, resident, reading, time, knowntime, reason, replaced_by, topic, parti
 FROM retractions_v1 FINAL
 WHERE missing = '';
 
--- Retractions may come before or after what they retract, so the two meet only when they are read.
+-- Retractions may come before or after what they retract, so the two meet only when they are read. What was measured at
+-- home while consent for monitoring stood withdrawn is kept in the table, as the law on medical records asks, and served
+-- to nobody.
 CREATE OR REPLACE VIEW readings AS
 SELECT
     id, resident, institution, kind, time, recordedtime, knowntime, systolic, diastolic, mean, pulse, value, unit,
@@ -178,7 +180,13 @@ SELECT
     (resident, id) IN (SELECT r.resident, r.reading FROM retractions_v1 AS r WHERE r.missing = '') AS retracted,
     topic, partition, offset
 FROM readings_v1 FINAL
-WHERE missing = '';
+WHERE missing = '' AND (resident, id) NOT IN (
+    SELECT w.resident, w.id
+    FROM readings_v1 AS w
+    ASOF INNER JOIN (SELECT resident, time, given FROM monitoring_consents) AS c ON w.resident = c.resident AND w.time >= c.time
+    WHERE w.place = 'home' AND c.given = 0
+        AND w.resident IN (SELECT m.resident FROM monitoring_consents AS m WHERE m.given = 0)
+);
 
 ALTER TABLE readings COMMENT COLUMN retracted '1 if the reading was retracted: shown, never counted';
 

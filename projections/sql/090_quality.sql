@@ -102,6 +102,7 @@ CREATE OR REPLACE VIEW unparsed AS
 SELECT topic, partition, offset, id, key, missing FROM unreadable_v1 FINAL
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_reading
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_resident
+UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_consent
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_chronic
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_alert
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_notice

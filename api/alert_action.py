@@ -10,10 +10,10 @@ from pydantic import AwareDatetime, BaseModel, Field
 from api.auth import AlertActor, Caller
 from api.backend import Backend, BackendDependency
 from api.problem import Problem, invalid_field, problems
+from api.rules import in_force
 from infra.clock import clock
 from schemas.alert import EVENTS, Outcome
 from schemas.envelope import Code, Data, Event
-from streams.rules import released
 
 router = APIRouter(prefix="/v1/alerts/{alert}", tags=["alerts"])
 SOURCE = "api"
@@ -96,7 +96,7 @@ async def close(who: AlertActor, backend: BackendDependency, alert: UUID, body: 
 async def _act(who: Caller, backend: Backend, alert: UUID, what: str, data: dict[str, Any], key: str | None) -> Taken:
     """Append the event of one action, if the alert's state and the caller's role allow it."""
     found = await find(backend, who, alert)
-    check(who, found, what, data)
+    await check(backend, who, found, what, data)
     event = action(who, alert, found, what, data, key)
     [[position]] = await backend.append([event])
     return Taken(alert=alert, identity=event.identity, position=str(position))
@@ -118,11 +118,12 @@ def action(who: Caller, alert: UUID, found: dict[str, Any], what: str, data: dic
     )
 
 
-def check(who: Caller, alert: dict[str, Any], what: str, data: dict[str, Any]) -> None:
+async def check(backend: Backend, who: Caller, alert: dict[str, Any], what: str, data: dict[str, Any]) -> None:
     """Refuse what may not be done with ``alert`` (severity, handling and institution are looked at).
 
-    A closed alert only takes comments (409). A red one is closed by a clinician only (403) and sleeps 30 minutes at
-    most (422). Closing without action needs the reason why (422). Source: clinical decision 3.
+    A closed alert only takes comments (409). A red one is closed by a clinician only (403) and sleeps no longer than
+    the escalation rule in force allows (422). Closing without action needs the reason why (422). Source: clinical
+    decision 3.
     """
     red = alert["severity"] == "red"
     if alert["handling"] == "closed" and what != "commented":
@@ -136,15 +137,9 @@ def check(who: Caller, alert: dict[str, Any], what: str, data: dict[str, Any]) -
         now = clock().now()
         if data["until"] <= now:
             raise invalid_field("until", data["until"], "is not in the future")
-        minutes = red_snooze_minutes()
+        minutes = (await in_force(backend.tables, "escalation")).limits["red_snooze_minutes"]
         if red and data["until"] > now + timedelta(minutes=minutes):
             raise invalid_field("until", data["until"], f"a red alert sleeps {minutes} minutes at most")
-
-
-def red_snooze_minutes() -> int:
-    """How long a red alert may sleep, from the newest released escalation rule."""
-    versions = released()["escalation"]
-    return int(versions[max(versions)].limits["red_snooze_minutes"])
 
 
 async def find(backend: Backend, who: Caller, alert: UUID) -> dict[str, Any]:

@@ -56,7 +56,7 @@ async def acknowledge_several(who: AlertActor, backend: BackendDependency, body:
             found = await find(backend, who, alert)
             if found["severity"] in ("red", "orange"):
                 raise Problem(409, f"{found['severity']} alerts are acknowledged one by one")
-            check(who, found, "acknowledged", {})
+            await check(backend, who, found, "acknowledged", {})
         except Problem as problem:
             if problem.status_code >= 500:
                 raise

@@ -113,13 +113,13 @@ def _check(who: Caller, sent: Sent) -> Event | Refused:
 async def _look_up_alerts(backend: Backend, who: Caller, checked: list[Event | Refused]) -> None:
     """Hold acts on alerts that come as plain events to the same rules as `/v1/alerts/{alert}/…`."""
     for index, event in enumerate(checked):
-        if isinstance(event, Event) and event.type in alerts.EVENTS:
+        if isinstance(event, Event) and event.type in alerts.EVENTS and "alert" in event.data:
             act = alerts.EVENTS[event.type].model_validate(event.data).model_dump()
             try:
                 found = await alert_action.find(backend, who, act["alert"])
                 if found["resident"] != event.subject:
                     raise Problem(404, f"no alert {act['alert']} of {event.subject}")
-                alert_action.check(who, found, event.type.split(".")[2], act)
+                await alert_action.check(backend, who, found, event.type.split(".")[2], act)
             except Problem as problem:
                 if problem.status_code >= 500:
                     raise

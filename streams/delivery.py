@@ -38,6 +38,11 @@ def _open(state: State) -> list[StoredAlert]:
     return [a for a in state["alerts"] if a["hand"] != "closed" and a["cond"] != "withdrawn"]
 
 
+def ours(case: Case) -> bool:
+    """Whether the event comes from the institution that manages the resident: others neither call nor hand over."""
+    return case.event.institution == case.institution
+
+
 def attempted(case: Case) -> None:
     """Somebody tried to reach the resident or the contact, and thereby took the resident's open alerts.
 
@@ -46,7 +51,7 @@ def attempted(case: Case) -> None:
     """
     event, data = case.event, case.event.data
     to, result = data.get("to", "resident"), data["result"]
-    for alert in _open(case.state):
+    for alert in _open(case.state) if ours(case) else ():
         changed = alert["hand"] == "new"
         if changed:
             alert["hand"], alert["ack"] = "acknowledged", event.time
@@ -90,7 +95,7 @@ def offered(case: Case) -> None:
     """A resident's open alerts are offered to another person, who is told; they stay where they are until accepted."""
     event, to = case.event, case.event.data["to"]
     alerts = _open(case.state)
-    if not alerts:
+    if not alerts or not ours(case):
         return
     case.state["offer"] = [event.identity, to]
     alert = max(alerts, key=lambda a: (a["sev"] == "red", a["sev"] == "orange", a["raised"]))
@@ -102,7 +107,7 @@ def offered(case: Case) -> None:
 def accepted(case: Case) -> None:
     """Who was offered a card takes it, all of its open alerts with it."""
     offer = case.state.get("offer")
-    if offer is None or offer != [case.event.data["offer"], case.event.actor]:
+    if offer is None or offer != [case.event.data["offer"], case.event.actor] or not ours(case):
         return
     del case.state["offer"]
     for alert in _open(case.state):

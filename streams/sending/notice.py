@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, wait_random_exponential
-from tenacity.stop import stop_base
+from tenacity import AsyncRetrying, RetryCallState, RetryError, retry_if_exception_type, wait_random_exponential
 
 from infra import vault
 from infra.clock import clock
@@ -25,7 +24,9 @@ from streams.sending.duty import Channel, Duty, Person
 
 QUEUED = "mailiu.notice.queued.v1"
 RECALLED = "mailiu.notice.recalled.v1"
-LONGEST_PAUSE = 60.0  #: seconds between two attempts
+#: Seconds between two attempts.
+BACKOFF = wait_random_exponential(multiplier=0.5, max=60)
+LAST_MOMENT = 1.0  #: seconds before the deadline after which no attempt begins
 
 log = logging.getLogger("mailiu.sender")
 
@@ -86,8 +87,7 @@ class Delivery:
         last = self.todo[0]
         try:
             async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(NotNow), stop=_Deadline(notice),
-                wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE),
+                retry=retry_if_exception_type(NotNow), stop=lambda _: notice.left() <= LAST_MOMENT, wait=self._pause,
             ):  # fmt: skip
                 with attempt:
                     await self._round()
@@ -100,6 +100,10 @@ class Delivery:
             person, channel = last
             outcome = notice.outcome("failed", reason="refused", channel=channel.channel, person=person.id)
             await self.journal.append(outcome)
+
+    def _pause(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt: longer each time, and one attempt is kept for the last moment."""
+        return min(BACKOFF(state), max(self.notice.left() - 2 * LAST_MOMENT, LAST_MOMENT / 2))
 
     async def _round(self) -> None:
         """One attempt on each channel that is left. Raises `NotNow` while one may still take it."""
@@ -129,16 +133,6 @@ class Delivery:
         if what == "delivered":
             await self.journal.append(self.notice.outcome("delivered", **told))
         log.info("notice %s %s by %s", self.notice.id, what, told["channel"])
-
-
-class _Deadline(stop_base):
-    """Stops the attempts so that none begins after the deadline."""
-
-    def __init__(self, notice: Notice) -> None:
-        self.notice = notice
-
-    def __call__(self, retry_state: Any) -> bool:
-        return self.notice.left() <= retry_state.upcoming_sleep
 
 
 def message(notice: Notice, person: Person, channel: Channel) -> Message:

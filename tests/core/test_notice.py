@@ -240,6 +240,16 @@ def test_a_card_moves_to_the_named_person_who_accepts() -> None:
     assert {(a["assignee"], a["handling"]) for a in r.alerts.values()} == {("N02", "in-follow-up")}
 
 
+def test_another_institution_neither_calls_nor_hands_over() -> None:
+    r = Resident()
+    crisis(r)
+    stranger = {"institution": "I02", "actor": "N09"}
+    r.event("alert.contact-attempted.v1", {"result": "reached"}, START + MINUTE, **stranger)
+    r.event("alert.handover-offered.v1", {"to": "N02"}, START + 2 * MINUTE, **stranger)
+    assert r.only("bp-crisis")["handling"] == "new"
+    assert r.notices("handover") == []
+
+
 def test_a_device_with_a_wrong_clock_is_told_the_time_once_a_day() -> None:
     r = Resident()
     for minute in (0, 5, 24 * 60 - 1, 24 * 60):

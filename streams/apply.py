@@ -6,7 +6,7 @@ the latest (time, id) stands.
 
 from collections.abc import Callable
 
-from streams import alert, binding, consent, delivery, device_command, latecomer, notice, plan, summary
+from streams import alert, binding, consent, delivery, device, device_command, latecomer, notice, plan, summary
 from streams.calendar import day_of
 from streams.case import Case
 from streams.measured import EVIDENCE, GLUCOSE, MARKED, NOTHING, WATCH, Touched

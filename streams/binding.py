@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.case import Case
 from streams.event import DEVICES, Output, uuid5
-from streams.state import newest
+from streams.state import State, newest
 
 ANY_SLOT = "*"
 KEPT = 40  # bindings of one device and slot that a resident's state remembers, the latest
@@ -62,6 +62,14 @@ def gateway(case: Case) -> None:
         "from": event.time,
     }  # fmt: skip
     _put(case, f"{device}/gateway/{name}", value)
+
+
+def held(state: State, name: str, instant: int) -> int | None:
+    """Since when the device and slot ``name`` has been the resident's at ``instant``; ``None`` if it is not."""
+    for start, end in _intervals(state.get("bind", {}).get(name, [])).items():
+        if start <= instant and (end is None or instant < end):
+            return start
+    return None
 
 
 def _intervals(marks: list[list[Any]]) -> dict[int, int | None]:

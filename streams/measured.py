@@ -182,6 +182,11 @@ def failed(case: Case) -> Touched:
     return _trouble(case, "out-of-limits" if data["reason"] == "out-of-limits" else "failed")
 
 
+def status(case: Case) -> Touched:
+    """What a device says of itself is noted with its other signs of life (`streams.device`)."""
+    return NOTHING
+
+
 def person_unknown(case: Case) -> Touched:
     """A crisis value of nobody's device; beyond a limit that is our own judgement where its kind has no other."""
     return _trouble(case, UNKNOWN_PERSON.get(case.event.data["kind"], "person-unknown"))
@@ -212,5 +217,6 @@ EVIDENCE: dict[str, Callable[[Case], Touched]] = {
     "mailiu.reading.confirmed.v1": confirmed,
     "mailiu.chronic.symptom-reported.v1": symptom,
     "mailiu.device.measurement-failed.v1": failed,
+    "mailiu.device.status-reported.v1": status,
     "mailiu.device.person-unknown.v1": person_unknown,
 }

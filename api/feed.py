@@ -167,7 +167,7 @@ class Feed:
         follower = Follower()
         mine = list(self.next if position is None else position)
         self.followers.add(follower)
-        metrics.FOLLOWERS.inc()
+        metrics.FOLLOWERS.set(len(self.followers))
         try:
             while not self._released:
                 follower.restart()
@@ -191,7 +191,7 @@ class Feed:
                         yield Step(None, tuple(mine))
         finally:
             self.followers.discard(follower)
-            metrics.FOLLOWERS.dec()
+            metrics.FOLLOWERS.set(len(self.followers))
 
     async def _back(
         self, start: Sequence[int], target: Sequence[int], sent: set[bytes]

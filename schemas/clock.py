@@ -13,6 +13,7 @@ class Progressed(Data):
     """Derived: every event of the partition below ``next_offset`` is folded and its outputs are in `derived`."""
 
     next_offset: int = Field(ge=0)
+    fold: int | None = Field(None, ge=1, description="version of the fold; absent: 1")
 
 
 EVENTS: dict[str, type[Data]] = {"mailiu.clock.ticked.v1": Ticked}

@@ -330,8 +330,9 @@ class Partition:
         id, key, at = f"progressed/{self.number}/{next}", f"partition-{self.number}", self.core_time
         value = {
             "specversion": "1.0", "id": id, "source": "fold", "type": PROGRESSED, "subject": key,
-            "time": rfc3339(at), "datacontenttype": "application/json", "data": {"next_offset": next},
-            "recordedtime": rfc3339(at), "causepartition": self.number, "causeoffset": next - 1,
+            "time": rfc3339(at), "datacontenttype": "application/json",
+            "data": {"next_offset": next, "fold": mailiu.VERSION}, "recordedtime": rfc3339(at),
+            "causepartition": self.number, "causeoffset": next - 1,
         }  # fmt: skip
         return Output(DERIVED, key, uuid5(f"fold\n{id}"), PROGRESSED, at, value)
 

@@ -82,7 +82,7 @@ def happen(people: People, programme: Programme, days: int, seed: int, p: Parame
 def _episode(rng: Generator, what: str, patient: int, day: float, p: Parameters) -> Episode:
     start = round(day * DAY)
     hours, level = _shape(rng, what, p)
-    one = Episode(patient, what, start, start + round(hours * HOUR), tuple(round(v, 1) for v in level))
+    one = Episode(patient, what, start, start + round(hours * HOUR), tuple(round(float(v), 1) for v in level))
     felt, delay, speaks = FELT.get(what), rng.uniform(0.1, 1.5), rng.random() < p["episode.speaks"]
     if felt and (what == "danger" or rng.random() < 0.5):
         one.symptom = felt[rng.integers(len(felt))]

@@ -36,7 +36,8 @@ def due_days(programme: Programme, days: int, weekday: int, can: Bools) -> Bools
     """Days on which the plan asks for readings and the person could give them; ``weekday`` of the first day."""
     day = (np.arange(days) + weekday) % 7
     asked = (programme.schedule[:, None] != WEEKLY) | (day == programme.weekday[:, None])
-    return np.logical_and(asked, can)
+    due: Bools = asked & can
+    return due
 
 
 def moments(

@@ -119,8 +119,8 @@ def _usual(seed: int, p: Parameters, age: Floats, kind: Ints) -> Floats:
     diastolic -= np.where(kind == RAISED, 0.3 * np.clip(age - 60, 0, 25), 0)
     systolic += np.where(kind == RAISED, 0.2 * np.clip(age - 60, -20, 25), 0)
     high = (kind == RAISED) | (kind == MASKED)
-    systolic = np.where(high, np.clip(systolic, 137, 178), np.clip(systolic, 96, 132))
-    diastolic = np.where(high, np.clip(diastolic, 62, 106), np.clip(diastolic, 55, 82))
+    systolic = np.where(high, np.clip(systolic, 137, 170), np.clip(systolic, 96, 132))
+    diastolic = np.where(high, np.clip(diastolic, 62, 100), np.clip(diastolic, 55, 82))
     s0, s1, d0, d1, spread = p["pressure.child"]
     child = kind == CHILD
     systolic = np.where(child, s0 + s1 * age + spread * z[0], systolic)

@@ -13,7 +13,7 @@ PRESSURE, GLUCOSE, WEIGHT, OXYGEN, TEMPERATURE = range(5)
 SCHEDULES = ("none", "week", "daily", "weekly")
 NONE, WEEK, DAILY, WEEKLY = range(4)
 REASONS = ("hypertension", "suspected-hypertension", "diabetes", "pregnancy", "other")
-BEFORE = 30  #: days before the start in which the first enrolments lie
+BEFORE = 6  #: days before the start in which the first enrolments lie
 HORIZON = 10**6  #: a day that never comes
 
 
@@ -149,7 +149,7 @@ def _spans(
     enrolled = np.floor(np.where(early, -BEFORE * u[1], days * u[1]))
     ended = np.full(len(u[0]), HORIZON, dtype=float)
     with_child = pregnancy >= 0
-    enrolled[with_child] = pregnancies.booked[pregnancy[with_child]]
+    enrolled[with_child] = np.maximum(pregnancies.booked[pregnancy[with_child]], -BEFORE)
     ended[with_child] = pregnancies.ends[pregnancy[with_child]] + AFTER + 1
     week = schedule == WEEK
     enrolled[week] = np.floor(days * u[1][week])

@@ -130,19 +130,20 @@ def _row(name: str, truth: Truth, alerts: list[Alert], end: int) -> dict[str, An
         mine[alert.resident].append(alert)
     true: set[str] = set()
     found, measured, found_measured, delays = 0, 0, 0, []
-    wanted = [one for one in episodes if not one.get("brief")]
+    wanted = [] if definition.get("false_only") else [one for one in episodes if not one.get("brief")]
     for one in episodes:
         begin, until = one["start"] - HOUR, one["end"] + slack
         matching = [a for a in mine.get(one["resident"], ()) if _meets(a, definition["match"], begin, until, end)]
         true.update(a.id for a in matching)
-        if one.get("brief"):
+        if one.get("brief") or definition.get("false_only"):
             continue
-        seen = one.get("readings", 0) > 0 or definition["match"] == "active"
+        seen = one.get("readings", 1) > 0
         measured += seen
         if matching:
             found += 1
             found_measured += seen
-            delays.append(max(0, min(a.raised for a in matching) - one["start"]) / HOUR)
+            known = one["start"] if definition["match"] == "active" else one.get("first", one["start"])
+            delays.append(max(0, min(a.raised for a in matching) - known) / HOUR)
     false = len(alerts) - sum(a.id in true for a in alerts)
     hand, settled = 0, 0
     for alert in alerts:

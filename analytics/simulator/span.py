@@ -13,8 +13,12 @@ from analytics.simulator.programme import DAILY, MEASURES, PRESSURE, TEMPERATURE
 HIGH = ((135, 85), (145, 85))
 #: Treated, mean systolic below is too low, by age (clinical decision 10): from 65, from 80.
 LOW = (110, 120)
+#: Crisis and low by the decisions 7 and 10, mmHg.
+CRISIS, HYPOTENSION, TREATED_LOW = (180, 110), 90, 100
 BRIEF = 7  #: days; a shorter span is true but nobody need have found it
 #: Hours without a reading that are silence, by schedule: clinical decision 19 leaves the limits to us.
+#: Days after which a device that should be used is unused.
+UNUSED = 14
 SILENT = {WEEK: 48, DAILY: 72, WEEKLY: 240}
 
 
@@ -57,6 +61,38 @@ def pressure(people: People, programme: Programme, course: Course, days: int) ->
     return found
 
 
+def moments(people: People, programme: Programme, course: Course, rise: Floats, days: int) -> list[Span]:
+    """Half days on which the true pressure itself is at crisis level or low, without any episode; within the plan."""
+    half = rise[:, None, None] * np.array([0.5, -0.5])
+    true = [course.level[row] + course.day[row] for row in (0, 1)]
+    systolic, diastolic = (one[:, :, None] + part * half for one, part in zip(true, (1.0, 0.6), strict=True))
+    due = programme.under_plan(days)[:, :, None] & (programme.measures[PRESSURE] & programme.enrolls)[:, None, None]
+    adult = (people.age[programme.person] >= 18) & (programme.pregnancy < 0)
+    treated = (people.drugs[programme.person] > 0) & (people.age[programme.person] >= 65)
+    masks = {
+        "crisis": due & adult[:, None, None] & ((systolic >= CRISIS[0]) | (diastolic >= CRISIS[1])),
+        "hypotension": due & (systolic < HYPOTENSION),
+        "low-when-treated": due & treated[:, None, None] & (systolic < TREATED_LOW),
+    }
+    return [
+        Span(patient, what, first * DAY // 2, (last + 1) * DAY // 2)
+        for what, mask in masks.items()
+        for patient in np.flatnonzero(mask.any(axis=(1, 2))).tolist()
+        for first, last in runs(mask[patient].reshape(-1))
+    ]
+
+
+def expecting(programme: Programme, course: Course, days: int) -> list[Span]:
+    """Under a plan for a pregnancy, and the true seven-day mean at or above 135/85."""
+    due = programme.under_plan(days)
+    found = []
+    for patient in np.flatnonzero((programme.pregnancy >= 0) & programme.measures[PRESSURE]).tolist():
+        mean = [_week(course.level[row, patient]) for row in (0, 1)]
+        high = ((mean[0] >= HIGH[0][0]) | (mean[1] >= HIGH[0][1])) & due[patient]
+        found += _spans(patient, "pregnancy-hypertension", high)
+    return found
+
+
 def _week(level: Floats) -> Floats:
     """Mean of each day and the six before."""
     total = np.cumsum(np.concatenate([[0.0], level]))
@@ -90,6 +126,11 @@ def silence(programme: Programme, days: int, taken: list[tuple[Ints, Ints]]) -> 
                 marks = np.concatenate([[begin], mine[(mine >= begin) & (mine < end)], [end]])
                 long = np.flatnonzero(np.diff(marks) >= allowed * HOUR)
                 about: dict[str, object] = {"kind": MEASURES[kind]}
+                unused = np.flatnonzero(np.diff(marks) >= UNUSED * DAY)
+                found += [
+                    Span(patient, "device-unused", int(marks[k]), int(marks[k + 1]), about=about)
+                    for k in unused.tolist()
+                ]
                 found += [
                     Span(patient, "not-measuring", int(marks[k]), int(marks[k + 1]), about=about) for k in long.tolist()
                 ]

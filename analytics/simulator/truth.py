@@ -8,16 +8,20 @@ import numpy as np
 from analytics.simulator import occasions, span
 from analytics.simulator.care import Lives
 from analytics.simulator.delivery import Deliveries
-from analytics.simulator.device import CLOCKS, NO_SLOT, UNKNOWN_USER
-from analytics.simulator.episode import SHOWN_BY, Episode
+from analytics.simulator.device import CLOCKS, DRIFTING, NO_SLOT, RIGHT, UNKNOWN_USER, UNSET
+from analytics.simulator.episode import FELT, SHOWN_BY, Episode
 from analytics.simulator.parameters import DAY, HOUR, VERSION
 from analytics.simulator.payload import HIGHEST
 from analytics.simulator.people import KINDS
-from analytics.simulator.pregnancy import AFTER
-from analytics.simulator.programme import MEASURES, PRESSURE, REASONS, SCHEDULES
+from analytics.simulator.programme import MEASURES, PRESSURE, REASONS, SCHEDULES, TEMPERATURE
 
 FORMAT = 1
 REPEATED = 14 * DAY
+TOLERATED = 600_000  #: ms that a clock may be off
+SLOW = 54  #: /min, usual pulse at which one reading below 50 is nothing new
+DANGER = (*FELT["danger"], "fainting", "confusion")  #: clinical decision 6
+APART = 20  #: mmHg by which two on one cuff must differ to be told apart
+SHOWN = ("high-pressure", "low-under-treatment", "pregnancy-hypertension", "crisis", "hypotension", "low-when-treated")
 
 
 def lines(lives: Lives, deliveries: Deliveries, seed: int, begin: int) -> Iterator[dict[str, Any]]:
@@ -37,7 +41,7 @@ def lines(lives: Lives, deliveries: Deliveries, seed: int, begin: int) -> Iterat
         resident = names.resident(int(programme.person[patient]))
         yield {"what": "course", "resident": resident, "systolic": level[0].tolist(), "diastolic": level[1].tolist()}
     for one in happened(lives, deliveries):
-        yield one | {"start": one["start"] + begin, "end": one["end"] + begin}
+        yield one | {name: one[name] + begin for name in ("start", "end", "first") if name in one}
 
 
 def _resident(lives: Lives, patient: int, due: Any, begin: int) -> dict[str, Any]:
@@ -79,9 +83,9 @@ def happened(lives: Lives, deliveries: Deliveries) -> Iterator[dict[str, Any]]:
         )
 
     for one in lives.episodes:
+        if one.told is not None and one.symptom in DANGER:
+            yield line(one.patient, "danger", one.start, one.end + 2 * HOUR, None, readings=1, symptom=one.symptom)
         if one.what == "danger":
-            if one.told is not None:
-                yield line(one.patient, one.what, one.start, one.end + 2 * HOUR, None, readings=1, symptom=one.symptom)
             continue
         kind = SHOWN_BY.get(one.what, PRESSURE)
         if programme.measures[kind, one.patient] and programme.enrolled[one.patient] * DAY <= one.start:
@@ -94,15 +98,15 @@ def happened(lives: Lives, deliveries: Deliveries) -> Iterator[dict[str, Any]]:
             yield found
             if one.what == "hyperglycaemia" and one.level[0] > HIGHEST:
                 yield found | {"is": "beyond-the-meter"}
-            if one.told is not None and one.symptom in ("fainting", "confusion"):
-                yield found | {"is": "danger", "readings": 1}
     yield from _repeated(lives, line)
     spans = [
         *span.pressure(lives.people, programme, lives.course, lives.days),
-        *span.silence(programme, lives.days, taken), *span.too_few(programme, lives.days, taken[PRESSURE]),
+        *span.moments(lives.people, programme, lives.course, lives.devices.rise, lives.days),
+        *span.expecting(programme, lives.course, lives.days), *span.silence(programme, lives.days, taken),
+        *span.too_few(programme, lives.days, taken[PRESSURE]),
     ]  # fmt: skip
     for each in spans:
-        shown = PRESSURE if each.what in ("high-pressure", "low-under-treatment") else None
+        shown = PRESSURE if each.what in SHOWN else None
         about = each.about | ({"brief": True} if each.brief else {})
         yield line(each.patient, each.what, each.start, each.end, shown, **about)
     yield from _persons(lives, deliveries, taken, line)
@@ -114,7 +118,8 @@ def _seen(taken: list[tuple[Any, Any]], kind: int | None, patient: int, start: i
     patients, times = taken[kind]
     begin, stop = np.searchsorted(patients, [patient, patient + 1])
     first, last = np.searchsorted(times[begin:stop], [start, end])
-    return {"readings": int(last - first)}
+    seen: dict[str, Any] = {"readings": int(last - first)}
+    return seen | ({"first": int(times[begin + first])} if last > first else {})
 
 
 def _failed(deliveries: Deliveries, one: Episode) -> int:
@@ -137,15 +142,14 @@ def _repeated(lives: Lives, line: Any) -> Iterator[dict[str, Any]]:
 
 
 def _persons(lives: Lives, deliveries: Deliveries, taken: list[tuple[Any, Any]], line: Any) -> Iterator[dict[str, Any]]:
-    """Raised pressure in pregnancy, unknown fibrillation, children, others' readings, strangers."""
-    people, programme, several = lives.people, lives.programme, lives.pregnancies
+    """Unknown fibrillation, a usually slow or irregular pulse, children, others' readings, strangers."""
+    people, programme = lives.people, lives.programme
     for patient in np.flatnonzero(programme.measures[PRESSURE] & programme.enrolls).tolist():
-        i, k = int(programme.person[patient]), int(programme.pregnancy[patient])
-        if k >= 0 and np.isfinite(several.onset[k]):
-            start, end = int(several.onset[k] * DAY), int((several.ends[k] + AFTER) * DAY)
-            if end > 0 and start < lives.days * DAY:
-                severe = {"severe": bool(several.severe[k])}
-                yield line(patient, "pregnancy-hypertension", max(start, 0), end, PRESSURE, **severe)
+        i = int(programme.person[patient])
+        slow = people.pulse[i] - 9 * people.beta_blocker[i] < SLOW
+        if slow or people.fibrillation[i]:
+            what = "slow-pulse" if slow else "fast-pulse"
+            yield line(patient, what, 0, lives.days * DAY, None, readings=1, brief=True)
         if people.fibrillation[i] and not people.fibrillation_known[i]:
             due = span.runs(programme.under_plan(lives.days)[patient])
             if due:
@@ -154,6 +158,7 @@ def _persons(lives: Lives, deliveries: Deliveries, taken: list[tuple[Any, Any]],
             patients, times = taken[PRESSURE]
             for time in times[patients == patient].tolist():
                 yield line(patient, "child-measured", time, time + HOUR, None, readings=1)
+    yield from _clocks(lives, line)
     pairs = _partners(lives)
     mixed = np.flatnonzero((deliveries.slot != NO_SLOT) & (deliveries.slot != UNKNOWN_USER) & ~deliveries.failed)
     for at in mixed.tolist():
@@ -161,11 +166,31 @@ def _persons(lives: Lives, deliveries: Deliveries, taken: list[tuple[Any, Any]],
         other = pairs.get((int(deliveries.owner[at]), slot))
         if other is not None and other != patient:
             time = int(deliveries.time[at])
-            yield line(other, "other-person", time, time + HOUR, None, readings=1)
+            usual = people.usual[0, programme.person[[patient, other]]]
+            alike = {"brief": True} if abs(usual[0] - usual[1]) < APART else {}
+            yield line(other, "other-person", time, time + HOUR, None, readings=1, **alike)
     for at in np.flatnonzero((deliveries.patient < 0) & ~deliveries.failed).tolist():
         time, device = int(deliveries.time[at]), lives.names.device("X", int(deliveries.owner[at]))
         found = {"what": "episode", "resident": f"device:{device}", "is": "stranger", "start": time, "end": time + HOUR}
         yield found | {"readings": 1}
+
+
+def _clocks(lives: Lives, line: Any) -> Iterator[dict[str, Any]]:
+    """Devices whose clock is wrong while they are used; a drifting one from ten minutes on."""
+    programme, devices = lives.programme, lives.devices
+    for patient in np.flatnonzero(programme.enrolled < lives.days).tolist():
+        for kind in np.flatnonzero(programme.measures[:TEMPERATURE, patient]).tolist():
+            owner = int(devices.owner[kind, patient])
+            wrong = devices.clock[kind, owner]
+            if wrong in (RIGHT, UNSET):
+                continue
+            since = max(int(programme.enrolled[patient]), 0) * DAY
+            if wrong == DRIFTING:
+                off = (TOLERATED - int(devices.offset[kind, owner])) / float(devices.drift[kind, owner]) * DAY
+                since = max(since, round(off))
+            until = min(int(programme.ended[patient]), lives.days) * DAY
+            if since < until:
+                yield line(patient, "wrong-clock", since, until, kind, clock=CLOCKS[wrong])
 
 
 def _partners(lives: Lives) -> dict[tuple[int, int], int]:

@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,34 +15,15 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from infra.backup.manifest import Manifest, load
-from infra.clients import admin, clickhouse, mqtt_address, producer
-from infra.clock import clock
+from infra.clients import admin, clickhouse, producer
 from infra.gateway import Gateway
 from infra.log import Log
-from infra.settings import settings
 from schemas.envelope import Event
 from schemas.topics import DEVICES, REJECTED
 from tests.stack import ROOT, Stack, wait_until
 
 pytestmark = pytest.mark.stack
 RESIDENTS = 6
-CACHES = (settings, clock, mqtt_address)
-
-
-@contextmanager
-def using(stack: Stack) -> Iterator[None]:
-    """The settings of this process are those of ``stack``."""
-    before = dict(os.environ)
-    os.environ.update(stack.environment)
-    for cached in CACHES:
-        cached.cache_clear()
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        for cached in CACHES:
-            cached.cache_clear()
 
 
 def rows(query: str) -> list[tuple[Any, ...]]:
@@ -134,7 +113,7 @@ def test_a_restored_home_has_the_same_log_at_the_same_offsets_and_goes_on(tmp_pa
     new = Stack(tmp_path / "new", partitions="7")  # the backup's count holds
     try:
         old.up()
-        with using(old):
+        with old.in_force():
             asyncio.run(register())
             wait_until(lambda: rows("SELECT uniqExact(device) FROM bindings") == [(RESIDENTS,)], "bindings")
             asyncio.run(measure(4, unbound=True))
@@ -189,7 +168,7 @@ def test_a_restored_home_has_the_same_log_at_the_same_offsets_and_goes_on(tmp_pa
         assert "not empty" in again.stderr
 
         new.up()
-        with using(new):
+        with new.in_force():
             gap = [row for row in mirrored(manifest)["devices"] if row not in was["devices"]]
             assert [row[2] for row in gap] == [""]
             is_now = mirrored(manifest) | {"devices": [r for r in mirrored(manifest)["devices"] if r not in gap]}

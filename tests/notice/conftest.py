@@ -1,27 +1,20 @@
 """A stack of this folder's own that speaks to a message service, and a centre with people on duty."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from infra import vault
-from infra.clients import mqtt_address
 from infra.clock import clock
 from infra.settings import settings
 from schemas.envelope import rfc3339
 from streams.sending.channels import secret
 from tests.api.people import House, bearer
 from tests.notice.receiver import Receiver
-from tests.stack import Stack
-
-CACHES = (settings, clock, mqtt_address)
+from tests.stack import Stack, own_stack
 
 
 @pytest.fixture(scope="package")
@@ -35,25 +28,10 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="package")
 def sending(receiver: Receiver) -> Iterator[Stack]:
     """Everything but the bridge; notices go to the message service."""
-    home = Path(tempfile.mkdtemp(prefix="mailiu-notice-"))
-    stack, before = Stack(home, notice_webhook=receiver.url), dict(os.environ)
-    os.environ.update(stack.environment)
-    for cached in CACHES:
-        cached.cache_clear()
-    try:
+    with own_stack("notice", notice_webhook=receiver.url) as stack:
         receiver.secret = secret()
         stack.up("writer", "worker", "sender", "api")
         yield stack
-    finally:
-        stack.down()
-        os.environ.clear()
-        os.environ.update(before)
-        for cached in CACHES:
-            cached.cache_clear()
-        if os.environ.get("MAILIU_TEST_KEEP"):
-            print(f"kept {home}")
-        else:
-            shutil.rmtree(home, ignore_errors=True)
 
 
 class Centre(House):

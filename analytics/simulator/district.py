@@ -67,6 +67,7 @@ def simulate(residents: int, days: int, seed: int = 1, start: date = START, vers
     readings = reading.measure(everybody, patients, true, episodes, devices, start, seed, p)
     deliveries = deliver(readings, episodes, patients, devices, names.centres, days, seed, p)
     lives = Lives(everybody, several, patients, true, episodes, devices, names, start, days)
-    events = [*organization.events(names, start, days), *care.events(lives, seed, p)]
+    founded = sorted(organization.events(names, start, days), key=lambda one: one.sent)
+    events = [*founded, *care.events(lives, seed, p)]
     begin = datetime.combine(start, time(), UTC) - timedelta(milliseconds=LOCAL)
     return District(lives, events, deliveries, seed, round(begin.timestamp() * 1000))

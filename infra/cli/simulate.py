@@ -23,17 +23,19 @@ def run(
     start: Annotated[str, typer.Option(help="First day; a live run starts on the clock's day.")] = "2025-03-03",
     out: Annotated[Path | None, typer.Option(help="Write events here: NDJSON, compressed if it ends in .zst.")] = None,
     truth: Annotated[Path | None, typer.Option(help="Write the hidden truth here; default: beside OUT.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Live it on the running Mailiu, over MQTT and REST.")] = False,
+    clinicians: Annotated[bool, typer.Option(help="Live: simulated clinicians take and close alerts.")] = True,
     processes: Processes = 2,
 ) -> None:
     """Simulate a district of residents with their devices, care, faults and true crises.
 
-    With --out, to a file that `mailiu replay` and `mailiu simulate score` take; its hidden truth goes beside it and
-    never into it.
+    With --out, to a file that `mailiu replay` and `mailiu simulate score` take; with --live, over real MQTT and REST
+    at the speed of MAILIU_CLOCK. The hidden truth goes beside it, and never into the log.
     """
     if context.invoked_subcommand is not None:
         return
-    if out is None:
-        raise Refusal("say where to: --out FILE")
+    if (out is None) != live:
+        raise Refusal("say where to, one of: --out FILE, --live")
     try:
         first = date.fromisoformat(start)
     except ValueError as error:
@@ -41,6 +43,9 @@ def run(
     for path in (out, truth):
         if path is not None and not path.parent.is_dir():
             raise Refusal(f"there is no folder {path.parent}")
+    if out is None:
+        _live(residents, days, seed, truth, clinicians)
+        return
     _to_file(residents, days, seed, first, out, truth or _beside(out), processes)
 
 
@@ -81,6 +86,52 @@ def _to_file(residents: int, days: int, seed: int, first: date, out: Path, truth
         told = ", ".join(f"{count:,} {reason}" for reason, count in written.refused.most_common())
         console.print(f"refused by the gate, as in the field: {told}")
     console.print(f"the truth behind them: {truth}")
+
+
+def _live(residents: int, days: int, seed: int, truth: Path | None, clinicians: bool) -> None:
+    import asyncio
+    import signal
+
+    import orjson
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from analytics.simulator.district import simulate as district_of
+    from infra.settings import settings
+    from infra.simulate.live import Live, Unreachable, first_day
+    from infra.simulate.log_file import sink
+
+    console = Console(stderr=True, highlight=False)
+    district = district_of(residents, days, seed, first_day())
+    truth = truth or settings().home / f"simulate-{seed}.truth.ndjson"
+    with sink(truth) as file:
+        for line in district.truth():
+            file.write(orjson.dumps(line) + b"\n")
+    console.print(
+        f"{residents:,} residents, {district.monitored:,} measure at home; {days} days from {district.lives.start};"
+        f" the truth: {truth}"
+    )
+    lived = Live(district, clinicians)
+
+    async def until_over(advance: Any) -> None:
+        stop = asyncio.Event()
+        for which in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(which, stop.set)
+        await lived.run(stop, advance)
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("registering", total=len(district.care) + len(district.deliveries))
+
+        def advance(count: int, now: Any) -> None:
+            progress.update(task, advance=count, description=f"{now.astimezone(settings().zone):%Y-%m-%d %H:%M}")
+
+        try:
+            asyncio.run(until_over(advance))
+        except Unreachable as error:
+            raise Refusal(str(error)) from error
+    counts = lived.counts + lived.receipts + (lived.clinicians.counts if lived.clinicians else type(lived.counts)())
+    console.print("\n".join(f"{count:9,} {what}" for what, count in sorted(counts.items())))
 
 
 @simulate.command("score")

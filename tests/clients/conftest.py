@@ -1,36 +1,19 @@
-"""What npm and Maven hold is installed once; an installation that fails is an error, not a reason to skip."""
+"""Fixtures for programs in other languages."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+from tests.clients import install
 
 
 @pytest.fixture(scope="session")
 def npm() -> Path:
-    """The folder in which ``node`` finds the packages of package-lock.json."""
-    done = HERE / "node_modules" / ".package-lock.json"
-    if not done.exists() or done.stat().st_mtime < (HERE / "package-lock.json").stat().st_mtime:
-        _install("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    return HERE
+    """The folder in which programs for ``node`` run."""
+    return install.npm()
 
 
 @pytest.fixture(scope="session")
 def jars() -> str:
-    """The class path of what pom.xml names."""
-    folder = HERE / ".jars"
-    done = folder / ".done"
-    if not done.exists() or done.stat().st_mtime < (HERE / "pom.xml").stat().st_mtime:
-        _install(
-            "mvn", "-q", "-B", "-Dstyle.color=never", "-f", "pom.xml", "dependency:copy-dependencies",
-            "-DincludeScope=runtime", f"-DoutputDirectory={folder}",
-        )  # fmt: skip
-        done.touch()
-    return f"{folder}/*"
-
-
-def _install(*command: str) -> None:
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
+    """The class path for programs in Java."""
+    return install.jars()

@@ -1,4 +1,4 @@
-"""What the tests need of npm and Maven, installed once; an installation that fails is an error, not a reason to skip."""
+"""What tests need of npm and Maven, installed once; an installation that fails is an error, not a reason to skip."""
 
 import subprocess
 from functools import cache

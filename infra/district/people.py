@@ -80,6 +80,9 @@ def founding(people: list[Person], now: datetime, seed: int = SEED) -> Iterator[
         yield _event("organization.institution-registered.v1", institution, institution, start, about)
         for staff, role in ((f"S-{institution}-1", "doctor"), (f"S-{institution}-2", "nurse")):
             yield _event("organization.staff-registered.v1", staff, institution, start, {"staff": staff, "role": role})
+            span = {"start": rfc3339(start), "end": rfc3339(now + timedelta(days=365))}
+            rota = {"role": role, **span, "shifts": [{"staff": staff, **span}]}
+            yield _event("organization.rota-set.v1", f"{institution}.{role}", institution, start, rota)
     for person in people:
         for type, days, data in _care(person, now):
             yield _event(type, person.resident, person.institution, now - timedelta(days=days), data)

@@ -105,7 +105,7 @@ async def _measure(progress: Callable[[str], None]) -> tuple[list[float], list[f
     return alert, statistic
 
 
-async def _register() -> None:
+async def _register(residents: int = RESIDENTS) -> None:
     now = datetime.now(UTC)
 
     def event(type: str, subject: str, **data: object) -> Event:
@@ -117,7 +117,7 @@ async def _register() -> None:
     async with Log() as log:
         name = event("organization.institution-registered", INSTITUTION, institution=INSTITUTION, name="Bench")
         acks = [await log.send(name)]
-        for n in range(RESIDENTS):
+        for n in range(residents):
             resident, device = f"BR{n}", f"BD{n}"
             for one in (
                 event("resident.registered", resident, sex="female", birth_date="1958-02-02"),

@@ -1,5 +1,6 @@
 """`mailiu bench`: measure against named references, in a stack of its own."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from infra.cli.errors import Refusal
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="Benches to run; all of them by default.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    minutes: Annotated[float | None, typer.Option(help="How long `soak` lasts; 20 by default.")] = None,
     which: Annotated[bool, typer.Option("--list", help="Say what each bench measures.")] = False,
 ) -> None:
     """Run benchmarks: ratios against a reference measured in the same run, medians of three or more."""
@@ -25,6 +27,8 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
+    if minutes is not None:
+        os.environ["MAILIU_SOAK_MINUTES"] = str(minutes)
     console = Console(stderr=True)
     rows = []
     for name in names or BENCHES:

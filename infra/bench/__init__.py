@@ -27,6 +27,7 @@ BENCHES = {
     "latency": "publish → alert on SSE, and → statistic, at 200 readings/s",
     "query": "control rate at 100,000 residents over the API, against its own SQL",
     "memory": "idle memory of the whole stack",
+    "soak": "20 minutes at 200 readings/s: does anything grow; cost of a million readings",
 }
 
 

@@ -21,7 +21,7 @@ from api.problem import Problem, problems
 from api.tables import Row
 from infra.clock import clock
 from schemas.envelope import Code, Data, Event
-from schemas.notice import EVENTS, Purpose, Reason
+from schemas.notice import EVENTS, Actor, Purpose, Reason
 from streams.sending.channels import secret
 
 router = APIRouter(prefix="/v1/notices", tags=["notices"])
@@ -106,7 +106,7 @@ class CallBack(Data):
     """By which channel, and to whom of those it was for."""
 
     channel: Annotated[str, Code]
-    person: Annotated[str, Code] | None = None
+    person: Annotated[str, Actor] | None = None
 
 
 class FailedCallBack(Data):
@@ -114,7 +114,7 @@ class FailedCallBack(Data):
 
     reason: Reason
     channel: Annotated[str, Code] | None = None
-    person: Annotated[str, Code] | None = None
+    person: Annotated[str, Actor] | None = None
 
 
 class Noted(BaseModel):

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas.envelope import SUBJECT, Code, Data
+from schemas.envelope import Code, Data
 
+Actor = Field(min_length=1, max_length=100)  # as in the envelope: staff may be known by an account's name
 Purpose = Literal[
     "alert",  # staff: an alert is yours to look at
     "repeat",  # resident: measure again
@@ -31,7 +32,7 @@ class Recipient(Data):
     """``ref``: the role, the staff id, or the resident (whose contact it is)."""
 
     kind: Literal["resident", "contact", "role", "staff"]
-    ref: str = Field(pattern=SUBJECT)
+    ref: Annotated[str, Actor]
 
 
 class Queued(Data):
@@ -58,7 +59,7 @@ class Sent(Data):
 
     notice: UUID
     channel: Annotated[str, Code] = Field(description="outbox, or app, sms, wechat, phone …")
-    person: Annotated[str, Code] | None = Field(None, description="who of the role it is")
+    person: Annotated[str, Actor] | None = Field(None, description="who of the role it is")
 
 
 class Delivered(Sent):
@@ -75,7 +76,7 @@ class Failed(Data):
     notice: UUID
     reason: Reason
     channel: Annotated[str, Code] | None = None
-    person: Annotated[str, Code] | None = None
+    person: Annotated[str, Actor] | None = None
 
 
 class Expired(Failed):

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from typing import Any
 
 import orjson
@@ -34,6 +35,7 @@ __all__ = ["REQUESTED", "run"]
 
 GROUP = "mailiu-sender"
 MOST = 2000  #: under way at once; then reading waits
+DUTY_SECONDS = 5.0  #: between two looks at the duty events
 
 log = logging.getLogger("mailiu.sender")
 
@@ -179,7 +181,11 @@ async def _serve(stopping: asyncio.Event) -> None:
 
 async def _loop(reader: AIOKafkaConsumer, sender: Sender, stopping: asyncio.Event) -> None:
     committed: dict[TopicPartition, int] = {}
+    read_on = 0.0
     while not stopping.is_set():
+        if time.monotonic() > read_on:  # so that a notice after a quiet time need not wait for much to be read
+            await sender.reader.refresh()
+            read_on = time.monotonic() + DUTY_SECONDS
         if len(sender.tasks) < MOST:
             for partition, records in (await reader.getmany(timeout_ms=200, max_records=MOST)).items():
                 await sender.take(partition, records)

@@ -130,13 +130,17 @@ async def _look_up(backend: Backend, events: list[Event]) -> dict[UUID, Earlier]
     return found
 
 
-#: The tables by resident know where an event lies; the log then has it at that place.
+#: The tables by resident know where an event lies, and the small ones what concerns many; the log has it there.
 LOOK_UP = """
 SELECT identity, partition, offset, value FROM log
 WHERE topic = 'events' AND (partition, offset) IN (
     SELECT partition, offset FROM timeline WHERE resident IN {keys:Array(String)} AND id IN {ids:Array(UUID)}
     UNION ALL
     SELECT partition, offset FROM readings WHERE resident IN {keys:Array(String)} AND id IN {ids:Array(UUID)}
+    UNION ALL
+    SELECT partition, offset FROM organization_events WHERE id IN {ids:Array(UUID)}
+    UNION ALL
+    SELECT partition, offset FROM device_events WHERE device = '' AND id IN {ids:Array(UUID)}
 )
 """
 

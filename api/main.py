@@ -20,6 +20,7 @@ from api import (
     card,
     command,
     contact,
+    device,
     docs,
     events,
     fhir,
@@ -78,8 +79,8 @@ def make() -> FastAPI:
     made.add_middleware(SecurityHeaders)
     made.add_middleware(metrics.Measured)
     for context in (
-        events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, identity,
-        resident, statistics, freshness, health, docs, asyncapi
+        events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
+        identity, resident, statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

@@ -3,15 +3,17 @@
 -- What the fold says on the topic devices, by key; the newest record of a key wins, as compaction would have it.
 CREATE TABLE device_facts_v1
 (
-    key          String COMMENT 'record key: device/slot/resident/from of a binding, the device of a registration',
-    kind         LowCardinality(String) COMMENT 'binding or device',
+    key          String COMMENT 'record key: device/slot/resident/from of a binding, the device of a registration, device/gateway/gateway',
+    kind         LowCardinality(String) COMMENT 'binding, device or gateway',
     device       String COMMENT 'device id',
     user_slot    Nullable(UInt8) COMMENT 'user of a shared device; NULL for every slot',
     resident     Nullable(String) COMMENT 'resident whose readings these are',
     institution  LowCardinality(Nullable(String)) COMMENT 'institution of the device',
     model        Nullable(String) COMMENT 'device model',
     measures     LowCardinality(Nullable(String)) COMMENT 'kind of reading that it takes',
-    from_time    Nullable(DateTime64(3, 'UTC')) COMMENT 'start of the binding',
+    gateway      Nullable(String) COMMENT 'who may, or may no longer, publish for the device',
+    authorized   Nullable(Bool) COMMENT 'whether the gateway may',
+    from_time    Nullable(DateTime64(3, 'UTC')) COMMENT 'start of the binding, or of what holds of the gateway',
     to_time      Nullable(DateTime64(3, 'UTC')) COMMENT 'end of the binding, not in it; NULL while it lasts',
     knowntime    DateTime64(3, 'UTC') COMMENT 'from when on an answer as of an instant may know it',
     missing      LowCardinality(String) COMMENT 'required field that the record lacks; such rows are served by unparsed',
@@ -25,8 +27,8 @@ ORDER BY key;
 CREATE MATERIALIZED VIEW device_facts_v1_mv TO device_facts_v1 AS
 WITH JSONExtract(value, 'Tuple(
         kind Nullable(String), device Nullable(String), user_slot Nullable(UInt8), resident Nullable(String),
-        institution Nullable(String), model Nullable(String), measures Nullable(String), `from` Nullable(Int64),
-        `to` Nullable(Int64))'
+        institution Nullable(String), model Nullable(String), measures Nullable(String), gateway Nullable(String),
+        authorized Nullable(Bool), `from` Nullable(Int64), `to` Nullable(Int64))'
     ) AS fact
 SELECT
     key,
@@ -37,14 +39,18 @@ SELECT
     tupleElement(fact, 'institution') AS institution,
     tupleElement(fact, 'model') AS model,
     tupleElement(fact, 'measures') AS measures,
+    tupleElement(fact, 'gateway') AS gateway,
+    tupleElement(fact, 'authorized') AS authorized,
     fromUnixTimestamp64Milli(tupleElement(fact, 'from'), 'UTC') AS from_time,
     fromUnixTimestamp64Milli(tupleElement(fact, 'to'), 'UTC') AS to_time,
     knowntime,
     multiIf(
-        kind NOT IN ('binding', 'device'), 'kind',
+        kind NOT IN ('binding', 'device', 'gateway'), 'kind',
         device = '', 'device',
         kind = 'binding' AND resident IS NULL, 'resident',
         kind = 'binding' AND from_time IS NULL, 'from',
+        kind = 'gateway' AND gateway IS NULL, 'gateway',
+        kind = 'gateway' AND authorized IS NULL, 'authorized',
         ''
     ) AS missing,
     topic,
@@ -72,10 +78,60 @@ ALTER TABLE bindings
     COMMENT COLUMN from_time 'start of the binding',
     COMMENT COLUMN to_time 'end of the binding, not in it; NULL while it lasts';
 
+CREATE OR REPLACE VIEW device_gateways AS
+SELECT device, assumeNotNull(f.gateway) AS gateway, institution, f.from_time AS from_time, knowntime
+FROM device_facts_v1 AS f FINAL
+WHERE kind = 'gateway' AND missing = '' AND authorized;
+
+ALTER TABLE device_gateways
+    COMMENT COLUMN gateway 'who may publish for the device',
+    COMMENT COLUMN from_time 'since when';
+
+-- The latest reading of each device, of each partition.
+CREATE TABLE device_heard_v1
+(
+    device        String COMMENT 'device id',
+    institution   LowCardinality(String) COMMENT 'institution of the reading',
+    kind          LowCardinality(String) COMMENT 'kind of the reading',
+    time          DateTime64(3, 'UTC') COMMENT 'when it was taken',
+    recordedtime  DateTime64(3, 'UTC') COMMENT 'when it was accepted',
+    knowntime     DateTime64(3, 'UTC') COMMENT 'from when on an answer as of an instant may know it',
+    clock         LowCardinality(String) COMMENT 'trust in its time: trusted, corrected, receipt, untrusted',
+    device_time   Nullable(DateTime64(3, 'UTC')) COMMENT 'the device''s own clock, uncorrected',
+    topic         LowCardinality(String) COMMENT 'Kafka topic of the event',
+    partition     UInt32 COMMENT 'its partition',
+    offset        UInt64 COMMENT 'its offset'
+)
+ENGINE = ReplacingMergeTree(offset)
+ORDER BY (device, partition);
+
+CREATE MATERIALIZED VIEW device_heard_v1_mv TO device_heard_v1 AS
+WITH
+    JSONExtract(value, 'Tuple(
+        institution Nullable(String),
+        data Tuple(device Nullable(String), clock Nullable(String), device_time Nullable(String)))'
+    ) AS fields,
+    tupleElement(fields, 'data') AS data
+SELECT
+    assumeNotNull(tupleElement(data, 'device')) AS device,
+    ifNull(tupleElement(fields, 'institution'), '') AS institution,
+    extract(type, '^mailiu\\.reading\\.(.+)-measured\\.v') AS kind,
+    assumeNotNull(log.time) AS time,
+    recordedtime,
+    knowntime,
+    ifNull(tupleElement(data, 'clock'), 'trusted') AS clock,
+    instant(tupleElement(data, 'device_time')) AS device_time,
+    topic,
+    partition,
+    offset
+FROM log
+WHERE topic = 'events' AND log.time IS NOT NULL AND type LIKE 'mailiu.reading.%-measured.v%'
+    AND tupleElement(data, 'device') IS NOT NULL;
+
 CREATE TABLE device_events_v1
 (
     id            UUID COMMENT 'identity of the event',
-    event         LowCardinality(String) COMMENT 'model-registered, registered, bound, unbound, status-reported, measurement-failed, person-unknown, command-sent, command-expired or, derived, command-requested',
+    event         LowCardinality(String) COMMENT 'model-registered, registered, bound, unbound, gateway-authorized, gateway-revoked, status-reported, measurement-failed, person-unknown, command-sent, command-expired or, derived, command-requested',
     subject       String COMMENT 'resident id, or device:ID for a device nobody wears',
     device        String COMMENT 'device id; empty for a model',
     time          DateTime64(3, 'UTC') COMMENT 'when it happened',
@@ -93,6 +149,10 @@ CREATE TABLE device_events_v1
     battery       Nullable(Float64) COMMENT 'status: battery, %',
     signal        Nullable(Float64) COMMENT 'status: signal, dB[mW]',
     firmware      Nullable(String) COMMENT 'status: firmware',
+    battery_low   Nullable(Bool) COMMENT 'status: the device''s own warning',
+    calibrated    Nullable(Date32) COMMENT 'status: day of the last calibration',
+    calibration_due Nullable(Date32) COMMENT 'status: day by which it must be calibrated again',
+    gateway       Nullable(String) COMMENT 'gateway-…: who publishes for the device; status: who published it',
     reason        LowCardinality(Nullable(String)) COMMENT 'measurement-failed: not-a-number, error-code …',
     field         Nullable(String) COMMENT 'measurement-failed: field at fault',
     sent          Nullable(String) COMMENT 'measurement-failed: its value as sent',
@@ -120,7 +180,8 @@ WITH
         data Tuple(
             device Nullable(String), model Nullable(String), maker Nullable(String), nmpa_number Nullable(String),
             udi Nullable(String), validated Nullable(Bool), site Nullable(String), kind Nullable(String), user_slot Nullable(UInt8),
-            battery Nullable(Float64), signal Nullable(Float64), firmware Nullable(String), reason Nullable(String),
+            battery Nullable(Float64), signal Nullable(Float64), firmware Nullable(String), battery_low Nullable(Bool),
+            calibrated Nullable(String), calibration_due Nullable(String), gateway Nullable(String), reason Nullable(String),
             field Nullable(String), value Nullable(String), systolic Nullable(Float64), diastolic Nullable(Float64),
             command Nullable(String), expires Nullable(String), alert Nullable(String)))'
     ) AS fields,
@@ -146,6 +207,10 @@ SELECT
     tupleElement(data, 'battery') AS battery,
     tupleElement(data, 'signal') AS signal,
     tupleElement(data, 'firmware') AS firmware,
+    tupleElement(data, 'battery_low') AS battery_low,
+    toDate32OrNull(tupleElement(data, 'calibrated')) AS calibrated,
+    toDate32OrNull(tupleElement(data, 'calibration_due')) AS calibration_due,
+    tupleElement(data, 'gateway') AS gateway,
     tupleElement(data, 'reason') AS reason,
     tupleElement(data, 'field') AS field,
     if(event = 'measurement-failed', tupleElement(data, 'value'), NULL) AS sent,
@@ -166,13 +231,29 @@ SELECT
 FROM log
 WHERE topic IN ('events', 'derived') AND log.time IS NOT NULL AND type IN (
     'mailiu.device.model-registered.v1', 'mailiu.device.registered.v1', 'mailiu.device.bound.v1',
-    'mailiu.device.unbound.v1', 'mailiu.device.status-reported.v1', 'mailiu.device.measurement-failed.v1',
+    'mailiu.device.unbound.v1', 'mailiu.device.gateway-authorized.v1', 'mailiu.device.gateway-revoked.v1',
+    'mailiu.device.status-reported.v1', 'mailiu.device.measurement-failed.v1',
     'mailiu.device.person-unknown.v1', 'mailiu.device.command-sent.v1', 'mailiu.device.command-expired.v1',
     'mailiu.device.command-requested.v1'
 ) AND (partition = 0 OR type != 'mailiu.device.model-registered.v1');
 
 CREATE OR REPLACE VIEW device_events AS
 SELECT * EXCEPT missing FROM device_events_v1 FINAL WHERE missing = '';
+
+CREATE OR REPLACE VIEW device_readings AS
+SELECT
+    h.device AS device,
+    max(h.recordedtime) AS heard_time,
+    argMax(h.clock, (h.recordedtime, h.partition)) AS clock,
+    argMax(dateDiff('second', h.device_time, h.recordedtime), (h.recordedtime, h.partition)) AS clock_lag,
+    max(h.knowntime) AS knowntime
+FROM device_heard_v1 AS h FINAL
+GROUP BY h.device;
+
+ALTER TABLE device_readings
+    COMMENT COLUMN heard_time 'when its latest reading was accepted',
+    COMMENT COLUMN clock 'trust in the time of its latest reading',
+    COMMENT COLUMN clock_lag 'seconds from the device''s own time of its latest reading to its receipt';
 
 CREATE OR REPLACE VIEW devices AS
 SELECT
@@ -184,6 +265,9 @@ SELECT
     argMaxIf(e.battery, (e.time, e.offset), e.event = 'status-reported') AS battery,
     argMaxIf(e.signal, (e.time, e.offset), e.event = 'status-reported') AS signal,
     argMaxIf(e.firmware, (e.time, e.offset), e.event = 'status-reported') AS firmware,
+    argMaxIf(e.battery_low, (e.time, e.offset), e.event = 'status-reported') AS battery_low,
+    argMaxIf(e.calibrated, (e.time, e.offset), e.event = 'status-reported') AS calibrated,
+    argMaxIf(e.calibration_due, (e.time, e.offset), e.event = 'status-reported') AS calibration_due,
     maxIfOrNull(e.time, e.event = 'status-reported') AS status_time,
     countIf(e.event = 'measurement-failed') AS failed,
     maxIfOrNull(e.time, e.event = 'measurement-failed') AS failed_time,

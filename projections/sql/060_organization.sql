@@ -70,6 +70,9 @@ WHERE topic = 'events' AND partition = 0 AND log.time IS NOT NULL AND type IN (
     'mailiu.rule.activated.v1', 'mailiu.rule.approved.v1'
 );
 
+CREATE OR REPLACE VIEW organization_events AS
+SELECT * EXCEPT missing FROM organization_events_v1 FINAL WHERE missing = '';
+
 CREATE OR REPLACE VIEW institutions AS
 SELECT
     o.code AS institution,

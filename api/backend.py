@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
 from aiokafka.errors import KafkaError
@@ -15,8 +15,9 @@ from api.feed import Feed
 from api.position import Progress
 from api.problem import Problem, invalid_field
 from api.tables import Tables
+from infra.audit.shipping import ship
 from infra.audit.trail import Trail
-from infra.log import Log, Position
+from infra.log import ClockOff, Log, Position
 from infra.settings import settings
 from infra.vault.prose import personal
 from schemas.envelope import Event
@@ -76,7 +77,7 @@ async def kafka() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(KAFKA_SECONDS):
             yield
-    except (KafkaError, TimeoutError) as error:
+    except (KafkaError, TimeoutError, ClockOff) as error:
         detail = "the log cannot be reached now; send it again with the same id"
         raise Problem(503, detail, {"Retry-After": "2"}) from error
 
@@ -87,9 +88,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     tables = Tables()
     async with Log() as log, Feed(log.partitions) as feed:
         app.state.backend = backend = Backend(log, feed, tables)
+        shipping = asyncio.create_task(ship(backend.trail, settings().home))
         try:
             yield
         finally:
+            shipping.cancel()
+            with suppress(asyncio.CancelledError):
+                await shipping
             backend.trail.close()
             await tables.close()
 

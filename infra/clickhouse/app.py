@@ -6,6 +6,9 @@ comes after every view has taken the rows (chDB's own streaming insert reports s
 """
 
 import asyncio
+import contextlib
+import functools
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +19,9 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from infra.audit.spool import Spool, told
 from infra.clickhouse import coding, errors, formats, gate, limits, requests
-from infra.clickhouse.engine import Engine, Summary
+from infra.clickhouse.engine import Connection, Engine, Summary
 from infra.clickhouse.errors import Refused
 from infra.clickhouse.exchange import Body, Gone, Reply
 from infra.clickhouse.requests import Asked
@@ -34,8 +38,11 @@ T = TypeVar("T")
 class Result:
     """A statement's answer: its first two blocks, whence the rest comes, and what it read and wrote."""
 
-    def __init__(self, blocks: Iterator[bytes], lease: Lease, summary: Summary, format: str) -> None:
+    def __init__(
+        self, blocks: Iterator[bytes], lease: Lease, summary: Summary, format: str, connection: Connection
+    ) -> None:
         self._blocks = blocks
+        self._connection = connection
         self._lease = lease
         self.summary = summary
         self.format = format
@@ -43,6 +50,11 @@ class Result:
         self.second = next(blocks, b"")
         if not self.second:
             lease.close()
+
+    @property
+    def rows(self) -> int:
+        """How many rows it gave until now."""
+        return self.summary.result_rows or self._connection.streamed
 
     def next(self) -> bytes | None:
         """The next block; None at the end."""
@@ -56,8 +68,10 @@ class Result:
 class Application:
     """The ASGI application."""
 
-    def __init__(self, engine: Engine, users: Users, database: str) -> None:
+    def __init__(self, engine: Engine, users: Users, database: str, spool: Spool | None = None) -> None:
+        """``spool``: where analysts' statements are noted for the audit trail, each before it runs."""
         self.engine = engine
+        self.spool = spool
         self.users = users
         self.database = database
         self.sessions = Sessions(engine)
@@ -152,10 +166,25 @@ class Application:
             raise Refused(73, "UNKNOWN_FORMAT", f"Unknown format {asked.format[:64]}")
         self.analysts += asked.user != "mailiu"
         try:
+            await self._note(asked, reply, "queried", query=told(sql), address=asked.address, parameters={
+                name: told(value) for name, value in asked.parameters.items()
+            })  # fmt: skip
             result = await self._guarded(asked, body, tag, lambda: self._begin(asked, sql, tag))
             await self._send(asked, body, reply, tag, result)
+            with contextlib.suppress(Refused):  # it has its answer; that it was asked is noted
+                await self._note(asked, reply, "answered", rows=result.rows, bytes=reply.sent)
         finally:
             self.analysts -= asked.user != "mailiu"
+
+    async def _note(self, asked: Asked, reply: Reply, action: str, **more: Any) -> None:
+        """Note what an analyst asks, or was given, for the audit trail; what cannot be noted is not done."""
+        if self.spool is None or asked.user == "mailiu":
+            return
+        note = functools.partial(self.spool.put, asked.user, action, "sql", query_id=reply.query_id, **more)
+        try:
+            await asyncio.to_thread(note)
+        except sqlite3.Error as error:
+            raise Refused(243, "NOT_ENOUGH_SPACE", "The statement cannot be noted for the audit trail") from error
 
     def _begin(self, asked: Asked, sql: str, tag: str) -> Result:
         """Run a statement up to its second block."""
@@ -167,9 +196,11 @@ class Application:
                 raise Refused(48, "NOT_IMPLEMENTED", "INSERT SELECT from input() is not supported")
             format = formats.format_of(text.removeprefix(tag), asked.format)
             if reads and not asked.whole and formats.self_contained(format) and formats.is_select(text):
-                return Result(connection.stream(text, asked.format, asked.parameters), lease, Summary(), format)
+                return Result(
+                    connection.stream(text, asked.format, asked.parameters), lease, Summary(), format, connection
+                )
             data, summary = connection.run(text, asked.format, asked.parameters)
-            return Result(iter([data]), lease, summary, format)
+            return Result(iter([data]), lease, summary, format, connection)
         except BaseException:
             lease.close()
             raise
@@ -226,6 +257,8 @@ class Application:
         self.engine.kill()
         for pool in (*self.pools.values(), self.killers):
             pool.shutdown(cancel_futures=True)
+        if self.spool is not None:
+            self.spool.close()
         self.sessions.sweep(all=True)
         self.engine.close()
 

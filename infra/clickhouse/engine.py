@@ -34,6 +34,7 @@ class Connection:
     def __init__(self, raw: Any) -> None:
         self._raw = raw
         self._stream: Any = None
+        self.streamed = 0  #: rows that the last query gave block by block
 
     def prepare(self, statements: list[str]) -> None:
         """Run ``statements`` (our own SET and USE) one after another."""
@@ -70,12 +71,13 @@ class Connection:
 
     def stream(self, sql: str, format: str, parameters: Mapping[str, str]) -> Iterator[bytes]:
         """The blocks of a query's result, each in ``format``; raises the engine's error wherever it happens."""
-        self._stream = self._raw.send_query(sql, format, params=dict(parameters))
+        self._stream, self.streamed = self._raw.send_query(sql, format, params=dict(parameters)), 0
         while True:
             block = self._raw.streaming_fetch_result(self._stream)
             if block is None or block.size() == 0:
                 self._stream = None
                 return
+            self.streamed += block.rows_read()
             yield block.bytes()
 
     def cancel(self) -> None:

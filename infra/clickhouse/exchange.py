@@ -61,6 +61,7 @@ class Reply:
         self._tag = secrets.token_hex(8)
         self._pack: coding.Coder = coding.Plain()
         self.begun = False
+        self.sent = 0  #: bytes of the body
         self.query_id = query_id
         self.accept = ""
         self.frames = False
@@ -128,5 +129,6 @@ class Reply:
 
     async def _out(self, data: bytes, last: bool) -> None:
         body = b"" if self._bodiless else data
+        self.sent += len(body)
         async with asyncio.timeout(STALLED):
             await self._send({"type": "http.response.body", "body": body, "more_body": not last})

@@ -36,6 +36,7 @@ class Asked:
     unframe: bool
     accept: str
     encoding: str
+    address: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     all: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +66,7 @@ def read(user: str, request: Request, given: Mapping[str, str], database: str) -
         unframe=given.get("decompress") == "1",
         accept=headers.get("accept-encoding", "") if given.get("enable_http_compression") == "1" else "",
         encoding=headers.get("content-encoding", ""),
+        address=request.client.host if request.client else "",
         settings={k: v for k, v in given.items() if k not in TRANSPORT and not k.startswith("param_")},
         parameters={k[6:]: v for k, v in given.items() if k.startswith("param_")},
         all=given,

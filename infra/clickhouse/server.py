@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from infra.audit.spool import Spool
 from infra.clickhouse.app import Application
 from infra.clickhouse.engine import Engine
 from infra.clickhouse.users import Users
@@ -59,7 +60,7 @@ def run() -> None:
         engine = Engine(config.home / "clickhouse", config.clickhouse_database)
     except RuntimeError as error:
         sys.exit(f"The tables in {config.home / 'clickhouse'} cannot be opened (by another process, perhaps): {error}")
-    app = Application(engine, users, config.clickhouse_database)
+    app = Application(engine, users, config.clickhouse_database, Spool(config.home))
     options = uvicorn.Config(
         app,
         lifespan="off",

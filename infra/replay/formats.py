@@ -5,12 +5,15 @@ A row is a line of a CSV, an event of an NDJSON file or JSON array, or a resourc
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import io
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
+import zstandard
 
 from infra.replay import fhir
 from infra.replay.mapping import CsvMapping, Target, UnknownFormat, events_of, mapping_for
@@ -18,6 +21,7 @@ from schemas.envelope import InvalidEvent
 from schemas.registry import DERIVED, INTERNAL
 
 DELIMITERS = ",;\t|"
+ZSTANDARD = b"\x28\xb5\x2f\xfd"  #: the first bytes of a compressed file
 ENCODINGS = ("utf-8-sig", "gb18030")  #: of exports: UTF-8, else the national standard GB 18030
 
 
@@ -45,7 +49,7 @@ class Source:
 def open_source(path: Path, target: Target, own: Path | None = None) -> Source:
     """The file at ``path`` as rows. Raises `UnknownFormat`, or ``OSError`` where it cannot be read."""
     key = hashlib.sha256(repr((target.institution, target.resident, str(target.zone))).encode())
-    with path.open("rb") as file:
+    with opened(path) as file:
         head = file.read(1 << 16)
         key.update(head)
         for chunk in iter(lambda: file.read(1 << 20), b""):
@@ -54,6 +58,8 @@ def open_source(path: Path, target: Target, own: Path | None = None) -> Source:
         raise UnknownFormat(f"{path} is empty")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         format, rows = "json", lambda read: _json_rows(path, target, read)
+    elif packed(path):
+        raise UnknownFormat(f"{path}: of compressed files only events and FHIR resources (JSON) are read")
     else:
         encoding = _encoding(path)
         dialect, header = _header(path, encoding)
@@ -67,7 +73,22 @@ def open_source(path: Path, target: Target, own: Path | None = None) -> Source:
     return Source(path, format, key.hexdigest(), path.stat().st_size, rows)
 
 
-def _counted(file: BinaryIO, read: Callable[[int], object]) -> Iterator[bytes]:
+def packed(path: Path) -> bool:
+    """Whether the file is compressed with Zstandard."""
+    with path.open("rb") as file:
+        return file.read(4) == ZSTANDARD
+
+
+def opened(path: Path) -> BinaryIO:
+    """The file to read from its beginning, unpacked where it is compressed."""
+    file = path.open("rb")
+    if not packed(path):
+        return file
+    unpacked = zstandard.ZstdDecompressor().stream_reader(file, closefd=True)
+    return io.BufferedReader(unpacked, 1 << 20)
+
+
+def _counted(file: Iterable[bytes], read: Callable[[int], object]) -> Iterator[bytes]:
     for line in file:
         read(len(line))
         yield line
@@ -139,18 +160,19 @@ def _json_rows(path: Path, target: Target, read: Callable[[int], object]) -> Ite
 
 def _documents(path: Path, read: Callable[[int], object]) -> Iterator[tuple[bytes, Any]]:
     """The JSON documents of a file, each with its bytes: one a line, or the whole file where only that is JSON."""
-    with path.open("rb") as file:
-        first = file.readline()
+    with opened(path) as file:
+        first, lines = file.readline(), iter(file)
         try:
             orjson.loads(first.lstrip(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError:
-            whole = _load(first + file.read())
+            rest = file.read()
+            whole = _load(first + rest)
             if not isinstance(whole, InvalidEvent):
-                read(file.tell())
+                read(path.stat().st_size)
                 yield b"", whole
                 return
-        file.seek(0)
-        for line in _counted(file, read):
+            lines = iter(io.BytesIO(rest))
+        for line in _counted(itertools.chain([first], lines), read):
             if line.strip():
                 yield line.rstrip(b"\r\n"), _load(line)
 

@@ -18,7 +18,7 @@ import orjson
 
 from analytics.simulator.clinician import acts, turn
 from analytics.simulator.score import RANK, Alert, collect
-from infra.simulate.log_file import source
+from infra.replay.formats import opened
 from schemas.envelope import from_milliseconds, milliseconds
 from schemas.registry import BROADCAST
 from schemas.topics import partition_of
@@ -67,7 +67,7 @@ def fold(path: Path, until: int, processes: int = 2, tick_minutes: int = 5, clin
 def _fold(path: Path, until: int, number: int, partitions: int, tick_minutes: int, clinicians: bool) -> Folded:
     began = time.process_time()
     folder = _Folder(number, tick_minutes * MINUTE, clinicians)
-    with source(path) as lines:
+    with opened(path) as lines:
         for line in lines:
             event = orjson.loads(line)
             if event["type"] in BROADCAST or partition_of(event["subject"].encode(), partitions) == number:
@@ -171,6 +171,6 @@ class _Folder:
 
 def read_truth(path: Path) -> Iterable[dict[str, Any]]:
     """The lines of a truth file. Raises ``ValueError`` for a line that is no JSON."""
-    with source(path) as lines:
+    with opened(path) as lines:
         for line in lines:
             yield orjson.loads(line)

@@ -26,7 +26,7 @@ from analytics.simulator.care import Care
 from analytics.simulator.district import District
 from mqtt_ingest.bindings import Bindings
 from mqtt_ingest.gate import Gate
-from schemas.envelope import from_milliseconds
+from schemas.envelope import Event, from_milliseconds
 
 ZONE = ZoneInfo("Asia/Shanghai")
 Facts = list[tuple[str, bytes]]
@@ -97,26 +97,6 @@ def sink(path: Path) -> Iterator[IO[bytes]]:
         unfinished.unlink(missing_ok=True)
 
 
-@contextmanager
-def source(path: Path) -> Iterator[Iterator[bytes]]:
-    """The lines of a file that `sink` wrote."""
-    with path.open("rb") as file:
-        if path.suffix == ".zst":
-            with zstandard.ZstdDecompressor().stream_reader(file) as packed:
-                yield _lines(packed)
-        else:
-            yield iter(file)
-
-
-def _lines(packed: Any) -> Iterator[bytes]:
-    rest = b""
-    while chunk := packed.read(1 << 20):
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from whole
-    if rest:
-        yield rest
-
-
 def bindings(district: District) -> Facts:
     """Keys and values on the topic `devices` that the district's events of care lead to."""
     facts: Facts = []
@@ -162,7 +142,7 @@ def _gate(publications: list[tuple[int, str, bytes]], facts: Facts, part: Path) 
     known = Bindings()
     for key, value in facts:
         known.apply(key, value)
-    gate, refused = Gate(known, ZONE), Counter[str]()
+    gate, refused, seen = Gate(known, ZONE), Counter[str](), dict[str, int]()
     with part.open("wb") as out:
         pending: list[bytes] = []
         last = -1
@@ -175,8 +155,18 @@ def _gate(publications: list[tuple[int, str, bytes]], facts: Facts, part: Path) 
                 if answer.refusal is not None:
                     refused[answer.refusal.reason] += 1
                 for made in (answer.event, *answer.also):
-                    if made is not None:
+                    if made is None:
+                        continue
+                    if _differs(seen, made):
+                        refused["sent again"] += 1  # the bridge knows it by what the device sent, and only answers it
+                    else:
                         whole = made.model_copy(update={"recordedtime": received}).dumps()
                         pending.append(b"%0*d %b\n" % (KEY, sent, whole))
         out.writelines(sorted(pending))
     return refused
+
+
+def _differs(seen: dict[str, int], made: Event) -> bool:
+    """Whether the reading came before and was judged otherwise then; ``seen`` remembers how each was judged."""
+    judged = hash((made.time, orjson.dumps(made.data)))
+    return seen.setdefault(f"{made.source} {made.id}", judged) != judged

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from pathlib import Path
+from uuid import UUID
 
 import orjson
 import pytest
 
 from analytics.simulator.district import simulate
-from infra.simulate.log_file import event, source, write
+from infra.replay.formats import opened
+from infra.simulate.log_file import event, write
 from schemas.registry import parse
 
 RESIDENTS, DAYS = 1500, 45
@@ -25,8 +27,8 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_processes(written
     write(simulate(RESIDENTS, DAYS, 7), again, 2)
     write(simulate(RESIDENTS, DAYS, 7), packed, 1)
     assert again.read_bytes() == written.read_bytes()
-    with source(packed) as lines:
-        assert b"".join(line.rstrip(b"\n") + b"\n" for line in lines) == written.read_bytes()
+    with opened(packed) as file:
+        assert file.read() == written.read_bytes()
 
 
 def test_another_seed_gives_other_people_and_names() -> None:
@@ -40,7 +42,7 @@ def test_the_truth_is_the_same_for_the_same_seed() -> None:
 
 
 def test_every_event_is_one_that_gateways_take_and_lies_in_order(written: Path) -> None:
-    identities, before, kinds = Counter(), "", Counter()
+    identities, kinds, before = Counter[UUID](), Counter[str](), ""
     for line in written.read_bytes().splitlines():
         event = parse(line)
         identities[event.identity] += 1

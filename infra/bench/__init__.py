@@ -21,6 +21,7 @@ from infra.stack.scratch import Stack
 #: Name -> what it measures, in the order of `mailiu bench`.
 BENCHES = {
     "fold": "the fold alone, all rules, events/s on one core",
+    "simulate": "a simulated district to a file, every payload through the gate, events/s",
     "stream": "Kafka → fold with durable state → Kafka, against Quix Streams and an idle Faust agent",
     "ingest": "MQTT QoS 1 → Kafka → receipt, against a bare paho + aiokafka loop",
     "projection": "log → readable rows, against a bare aiokafka read; rebuild rate",

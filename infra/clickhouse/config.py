@@ -15,6 +15,21 @@ GIB = 1 << 30
 HIDDEN = ("log", "rejected_messages", "unparsed")
 """Tables (by the beginning of their names) that analysts do not see: they hold the log's own text."""
 
+FREE_TEXT = {
+    "alerts": ("comment", "reason"),
+    "alert_events": ("comment", "reason"),
+    "chronic_events": ("reason",),
+    "command_events": ("reason",),
+    "contact_events": ("note",),
+    "notice_events": ("text_zh", "text_en"),
+    "reading_remarks": ("text",),
+    "timeline": ("data",),
+}
+"""Columns that analysts do not read, through whatever view: people may write a name or a story there."""
+
+VERSIONS = range(1, 201)
+"""Of each table with free text, these versions are closed: a rebuild makes the next one while the engine runs."""
+
 
 def grants(database: str) -> dict[str, list[str]]:
     """The grants of each role; a ClickHouse server takes the same statements."""
@@ -23,6 +38,11 @@ def grants(database: str) -> dict[str, list[str]]:
         "analyst": [
             f"GRANT SELECT, SHOW ON {database}.*",
             *(f"REVOKE SELECT, SHOW ON {database}.{name}*" for name in HIDDEN),
+            *(
+                f"REVOKE SELECT({', '.join(columns)}) ON {database}.{table}_v{version}"
+                for table, columns in FREE_TEXT.items()
+                for version in VERSIONS
+            ),
         ],
     }
 

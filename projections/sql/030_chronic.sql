@@ -153,13 +153,12 @@ WHERE missing = '' AND event = 'symptom-reported';
 CREATE OR REPLACE VIEW targets AS
 SELECT
     resident,
-    argMax(tuple(e.systolic, e.diastolic, e.reason, e.review, e.doctor, e.actor), (e.time, e.offset)) AS target,
-    tupleElement(target, 1) AS systolic,
-    tupleElement(target, 2) AS diastolic,
-    tupleElement(target, 3) AS reason,
-    tupleElement(target, 4) AS review,
-    tupleElement(target, 5) AS doctor,
-    tupleElement(target, 6) AS actor,
+    argMax(tuple(e.systolic), (e.time, e.offset)).1 AS systolic,
+    argMax(tuple(e.diastolic), (e.time, e.offset)).1 AS diastolic,
+    argMax(tuple(e.reason), (e.time, e.offset)).1 AS reason,
+    argMax(tuple(e.review), (e.time, e.offset)).1 AS review,
+    argMax(tuple(e.doctor), (e.time, e.offset)).1 AS doctor,
+    argMax(tuple(e.actor), (e.time, e.offset)).1 AS actor,
     max(e.time) AS time,
     max(e.knowntime) AS knowntime
 FROM chronic_events_v1 AS e FINAL
@@ -167,7 +166,6 @@ WHERE e.missing = '' AND e.event = 'target-set'
 GROUP BY resident;
 
 ALTER TABLE targets
-    COMMENT COLUMN target 'the latest target as one tuple: systolic, diastolic, reason, review, doctor, actor',
     COMMENT COLUMN systolic 'home mean below this is at target, mm[Hg]',
     COMMENT COLUMN diastolic 'home mean below this is at target, mm[Hg]',
     COMMENT COLUMN time 'when the target was set';

@@ -3,7 +3,8 @@
 A record's key is the subject, its timestamp is `recordedtime`, its headers repeat type and identity, so that readers
 need no JSON to know them. What concerns many residents, and ticks, go to every partition.
 
-A gateway whose clock is more than a second off the broker's does not start: its `recordedtime` would be wrong.
+A gateway whose clock is more than a second off the broker's does not start: its `recordedtime` would be wrong. One
+whose clock is set while it runs compares again, and accepts nothing until the two agree.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from schemas.private import found
 from schemas.registry import BROADCAST
 from schemas.topics import EVENTS, TIME, partition_of
 
+logger = logging.getLogger("mailiu.log")
 MOST_OFF = 1.0  #: seconds that the clocks of gateway and broker may differ
 
 
@@ -46,30 +48,49 @@ class ClockOff(RuntimeError):
     """This machine's clock and the broker's differ by more than a second."""
 
 
+class Reference:
+    """This machine's clock held against Kafka's: at the start, and again whenever it was set since.
+
+    What sets a clock shows in the difference between wall time and steady time; NTP's gentle corrections do not.
+    """
+
+    def __init__(self) -> None:
+        self._agreed: float | None = None
+
+    async def agree(self, producer: AIOKafkaProducer) -> None:
+        """Raises `ClockOff` when the broker's time does not lie around our asking, a second allowed on either side."""
+        difference = time.time() - time.monotonic()
+        if self._agreed is not None:
+            if abs(difference - self._agreed) <= MOST_OFF:
+                return
+            logger.warning("this clock was set by %+.1f s; held against Kafka's again", difference - self._agreed)
+        await producer.partitions_for(TIME)
+        before = time.time()
+        stamp = (await producer.send_and_wait(TIME, b"")).timestamp / 1000
+        if not before - MOST_OFF <= stamp <= time.time() + MOST_OFF:
+            off = before - stamp
+            raise ClockOff(f"this clock is {off:+.1f} s off Kafka's; set it by NTP before events are accepted")
+        self._agreed = difference
+
+
 class Log:
     """Appends events; ``async with Log() as log: await log.append(event)``."""
 
     def __init__(self) -> None:
         self.producer: AIOKafkaProducer | None = None
         self.partitions = 0
+        self.reference = Reference()
 
     async def __aenter__(self) -> "Log":
         self.producer = producer()
         await self.producer.start()
         self.partitions = len(await self.producer.partitions_for(EVENTS))
-        await self._compare_clocks(self.producer)
+        try:
+            await self.reference.agree(self.producer)
+        except ClockOff:
+            await self.producer.stop()
+            raise
         return self
-
-    async def _compare_clocks(self, producer: AIOKafkaProducer) -> None:
-        """Raises `ClockOff` when the broker's time does not lie around our sending, a second allowed on either side."""
-        await producer.partitions_for(TIME)
-        before = time.time()
-        stamp = (await producer.send_and_wait(TIME, b"")).timestamp / 1000
-        if not before - MOST_OFF <= stamp <= time.time() + MOST_OFF:
-            await producer.stop()
-            raise ClockOff(
-                f"this clock is {before - stamp:+.1f} s off Kafka's; set it by NTP before events are accepted"
-            )
 
     async def __aexit__(self, *_: object) -> None:
         if self.producer:
@@ -86,6 +107,7 @@ class Log:
     async def hand_over(self, event: Event, recorded: datetime | None = None) -> "list[asyncio.Future[object]]":
         """As `send`, for who needs no positions: one future a partition, which is half the work for a single event."""
         assert self.producer is not None, "use `async with Log()`"
+        await self.reference.agree(self.producer)
         if event.data.get("note"):
             event = without_personal_note(event)
         event = event.model_copy(update={"recordedtime": recorded or clock().now()})
@@ -109,7 +131,7 @@ def without_personal_note(event: Event) -> Event:
     """
     if found(str(event.data["note"])) is None and betrayed(event) != "data.note":
         return event
-    logging.getLogger("mailiu.log").warning("the note of event %s names a person: it is left out", event.identity)
+    logger.warning("the note of event %s names a person: it is left out", event.identity)
     data = {name: value for name, value in event.data.items() if name != "note"}
     return event.model_copy(update={"data": data})
 

@@ -25,6 +25,7 @@ def ready(name: str) -> None:
     temporary = file.with_suffix(f".{os.getpid()}")
     temporary.write_text(str(os.getpid()))
     temporary.replace(file)
+    remark(name, None)
     logging.getLogger("mailiu").info("%s is ready", name)
 
 
@@ -34,6 +35,26 @@ def serving(name: str, pid: int) -> bool:
         return ready_file(name).read_text() == str(pid)
     except FileNotFoundError:
         return False
+
+
+def remark(name: str, text: str | None) -> None:
+    """Let `mailiu status` say ``text`` beside the part ``name``, or nothing any more."""
+    file = settings().home / "run" / f"{name}.remark"
+    if text is None:
+        file.unlink(missing_ok=True)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(file)
+
+
+def remarked(name: str) -> str | None:
+    """What the part ``name`` last let `mailiu status` say."""
+    try:
+        return (settings().home / "run" / f"{name}.remark").read_text()
+    except FileNotFoundError:
+        return None
 
 
 def log_to_stderr() -> logging.Logger:

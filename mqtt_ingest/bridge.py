@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from infra.clock import clock
 from infra.log import ClockOff, Log
-from infra.part import ready
+from infra.part import ready, remark
 from infra.settings import Settings, settings
 from mqtt_ingest import clock_trust, histories
 from mqtt_ingest.bindings import Bindings
@@ -99,8 +99,8 @@ async def _bridge(session: Session, gate: Gate, waiting: Waiting, stop: asyncio.
                     pump = group.create_task(pipeline.pump(session))
                     others = [group.create_task(pipeline.settle(session)), group.create_task(pipeline.again())]
                     await _first(session.subscribed.wait(), stop.wait())
-                    if not said and not stop.is_set():
-                        ready("bridge")
+                    if not stop.is_set():
+                        remark("bridge", None) if said else ready("bridge")
                         said = True
                     wait = 0.5
                     await stop.wait()
@@ -108,8 +108,12 @@ async def _bridge(session: Session, gate: Gate, waiting: Waiting, stop: asyncio.
                     await pipeline.drained(DRAIN)
                     for task in others:
                         task.cancel()
-        except* KafkaError as problems:
-            logger.error("Kafka does not take what came: %s; the broker keeps it", problems.exceptions[0])
+        except* (KafkaError, ClockOff) as problems:
+            if not said and isinstance(problems.exceptions[0], ClockOff):
+                raise
+            why = f"nothing is accepted, the MQTT broker keeps it: {problems.exceptions[0]!r}"
+            logger.error(why)
+            remark("bridge", why)
             session.reset()
             await _first(stop.wait(), asyncio.sleep(wait))
             wait = min(2 * wait, 10.0)

@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from infra.clients import clickhouse, consumer
 from infra.observe import metrics
-from infra.part import log_to_stderr, ready
+from infra.part import log_to_stderr, ready, remark
 from projections import migrate
 from projections.fill import follow
 from projections.mirror import COLUMNS, Batch
@@ -184,7 +184,9 @@ class Writer:
             before_sleep=self.complain,
             retry_error_callback=lambda _: None,
         )
-        return retrying(what, *arguments)
+        answer = retrying(what, *arguments)
+        remark("writer", None)
+        return answer
 
     def complain(self, state: tenacity.RetryCallState) -> None:
         """Say that ClickHouse refused, and why; the next attempt opens a new connection."""
@@ -192,6 +194,7 @@ class Writer:
         metrics.TABLES_REFUSED.inc()
         error = state.outcome.exception() if state.outcome else None
         logger.warning("ClickHouse refused (attempt %d, kept and tried again): %s", state.attempt_number, error)
+        remark("writer", f"ClickHouse refuses, tried {state.attempt_number} times: {str(error)[:200]}")
 
     async def commit(self) -> None:
         """Commit what is inserted. A commit that fails costs a repeated batch, never a record."""

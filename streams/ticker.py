@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from aiokafka.errors import KafkaError
 
 from infra.clock import Clock
-from infra.log import headers
+from infra.log import ClockOff, Reference, headers
 from schemas.envelope import Event
 from schemas.topics import EVENTS
 from streams.event import TICK
@@ -83,6 +83,7 @@ class Ticker:
         self.shards, self.clock, self.seconds, self.behind = shards, clock, seconds, behind
         self.outage = round(1000 * max(MISSED * seconds, OUTAGE_SECONDS * clock.speed))
         self.paces: dict[int, Pace] = {}
+        self.reference = Reference()
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -91,7 +92,7 @@ class Ticker:
             instant = instant_of(now, self.seconds)
             try:
                 await self._append(instant, round(now * 1000))
-            except KafkaError as error:
+            except (KafkaError, ClockOff) as error:
                 log.warning("no tick: %r", error)
             left = (instant / 1000 + self.seconds - self.clock.now().timestamp()) / self.clock.speed
             await asyncio.sleep(min(max(left, 0.01), 1.0))
@@ -109,6 +110,7 @@ class Ticker:
 
     async def _send(self, number: int, instant: int) -> Awaitable[object]:
         assert self.shards.producer is not None
+        await self.reference.agree(self.shards.producer)
         event = tick(number, instant)
         about = headers(event.type, str(event.identity))
         key = event.subject.encode()

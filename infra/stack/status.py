@@ -1,6 +1,7 @@
 """What `mailiu status` shows: each part's state, since when, its address, its lag and its memory."""
 
 import asyncio
+import shutil
 import time
 from dataclasses import asdict
 from typing import Any
@@ -10,12 +11,16 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from infra.clients import admin, consumer
-from infra.stack.broker_remark import remark
+from infra.part import remarked
+from infra.settings import settings
+from infra.stack import broker_remark
 from infra.stack.supervisor import State, read_status
 from schemas.topics import DERIVED, DEVICES, EVENTS, REJECTED
 
 #: Consumer group of each part and the topics it has to keep up with.
 GROUPS = {"writer": (EVENTS, DERIVED, REJECTED, DEVICES), "worker": (EVENTS,), "sender": (DERIVED,)}
+
+LITTLE = 512 << 20  #: bytes free on a part's disk below which `mailiu status` speaks of it
 
 
 def memory(state: State) -> int | None:
@@ -68,6 +73,19 @@ def status() -> list[dict[str, Any]]:
     now = time.time()
     rows = [asdict(s) | {"since": round(now - s.since), "lag": behind.get(s.part), "memory": memory(s)} for s in states]
     for row in rows:
-        if row["part"] == "mosquitto" and row["state"] == "running":
-            row["message"] = remark()
+        row["message"] = _message(row, reachable=bool(behind)) or None
     return rows
+
+
+def _message(row: dict[str, Any], reachable: bool) -> str:
+    """What is to be said of a part: by the supervisor, by itself, and by what we see. ``reachable``: Kafka answered."""
+    name = row["part"]
+    said = [row["message"], remarked(name)]
+    if name == "mosquitto":
+        said.append(broker_remark.remark())
+    if name == "kafka" and row["state"] == "running" and not reachable:
+        said.append("does not answer")
+    folder = settings().home / name
+    if folder.is_dir() and (free := shutil.disk_usage(folder).free) < LITTLE:
+        said.append(f"only {free >> 20} MiB free on its disk")
+    return "; ".join(text for text in said if text)

@@ -1,6 +1,6 @@
-"""MQTT QoS 1 → Kafka → receipt: the bridge, against a bare paho + aiokafka loop that publishes receipts too.
+"""MQTT QoS 1 → Kafka → receipt: the bridge, against a bare paho + aiokafka loop with receipts, and against mq-bridge.
 
-Both drain the same messages, from sessions of their own at the same broker, into the same Kafka, one after the other,
+All drain the same messages, from sessions of their own at the same broker, into the same Kafka, one after the other,
 each in a process of its own. A run's rate is its records over the time between its first and its last in Kafka.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from aiokafka.admin import NewTopic
 
-from infra.bench import bare_ingest
+from infra.bench import bare_ingest, mq_bridge_ingest
 from infra.clients import admin, consumer, mqtt, mqtt_address, producer
 from infra.stack.scratch import ROOT, wait_until
 from mqtt_ingest.topics import UP
@@ -28,10 +28,11 @@ RUNS, MESSAGES, DEVICE_COUNT = 3, 20_000, 500
 
 
 def run(progress: Callable[[str], None]) -> list[dict[str, Any]]:
-    """One row: readings/s of the bridge and of the bare loop."""
+    """A row for each reference: readings/s of the bridge and of it."""
     asyncio.run(_prepare())
     _subscribe_bare()
-    ours, bare = [], []
+    _subscribe_mq_bridge()
+    ours, bare, rust = [], [], []
     for number in range(RUNS):
         progress(f"publishing {MESSAGES:,} readings, run {number + 1} of {RUNS}")
         _publish(number)
@@ -40,19 +41,26 @@ def run(progress: Callable[[str], None]) -> list[dict[str, Any]]:
         progress(f"the bare loop, run {number + 1} of {RUNS}")
         command = [sys.executable, "-m", "infra.bench.bare_ingest", str(MESSAGES)]
         bare.append(_measure(command, bare_ingest.TOPIC, (number + 1) * MESSAGES))
-    value, reference = statistics.median(ours), statistics.median(bare)
+        progress(f"mq-bridge, run {number + 1} of {RUNS}")
+        command = [sys.executable, "-m", "infra.bench.mq_bridge_ingest", "0"]
+        rust.append(_measure(command, mq_bridge_ingest.TOPIC, (number + 1) * MESSAGES))
+    value = statistics.median(ours)
+    references = (
+        ("paho manual ack + aiokafka, receipts, no checks", statistics.median(bare), 0.8),
+        ("mq-bridge (Rust), the same durability, no checks, no receipts", statistics.median(rust), 1.0),
+    )
     return [{
         "bench": "ingest", "measured": "bridge: MQTT QoS 1 → gate → Kafka → receipt", "value": value,
-        "reference": "paho manual ack + aiokafka, receipts, no checks", "reference_value": reference,
-        "ratio": value / reference, "unit": "readings/s", "reach": 0.8,
-    }]  # fmt: skip
+        "reference": name, "reference_value": reference, "ratio": value / reference, "unit": "readings/s",
+        "reach": reach,
+    } for name, reference, reach in references]  # fmt: skip
 
 
 async def _prepare() -> None:
-    """A topic for the bare loop, and a resident for every device."""
+    """Topics for the others, and a resident for every device."""
     administrator = admin()
     await administrator.start()
-    await administrator.create_topics([NewTopic(bare_ingest.TOPIC, 12, 1)])
+    await administrator.create_topics([NewTopic(each.TOPIC, 12, 1) for each in (bare_ingest, mq_bridge_ingest)])
     await administrator.close()
     async with producer() as kafka:
         for device in map(_device, range(DEVICE_COUNT)):
@@ -78,7 +86,13 @@ def _subscribe_bare() -> None:
     client.loop_stop()
 
 
-def _publish(run: int) -> None:
+def _subscribe_mq_bridge() -> None:
+    """Let mq-bridge make its session."""
+    command = [sys.executable, "-m", "infra.bench.mq_bridge_ingest", "3"]
+    subprocess.run(command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.DEVNULL, check=True, timeout=60)
+
+
+def _publish(run: int | str) -> None:
     """Readings of all devices, queued by the broker for both sessions."""
     client = mqtt("bench-publisher", "gateway")
     client.max_inflight_messages_set(500)

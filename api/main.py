@@ -24,6 +24,7 @@ from api import (
     docs,
     events,
     fhir,
+    files,
     freshness,
     health,
     identity,
@@ -56,6 +57,7 @@ TAGS = [
     {"name": "notices", "description": "Who was told what, and whether it arrived. 通知与送达。"},
     {"name": "devices", "description": "Devices and what they are asked. 设备与指令。"},
     {"name": "residents", "description": "One resident. 居民个人。"},
+    {"name": "files", "description": "Traces of electrocardiograms, by their content. 心电波形等文件。"},
     {"name": "identity", "description": "Who a resident is: sealed, audited, erasable. 居民身份。"},
     {"name": "statistics", "description": "Numbers that explain themselves. 统计指标。"},
     {"name": "operation", "description": "Freshness, health, metrics. 运行状态。"},
@@ -80,7 +82,7 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, statistics, freshness, health, docs, asyncapi
+        identity, resident, files, statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

@@ -21,8 +21,8 @@ from api.problem import Problem, problems
 from api.tables import Row
 from infra.clock import clock
 from infra.settings import settings
-from schemas.device import Kind
 from schemas.envelope import SUBJECT
+from schemas.reading import ReadingKind
 
 router = APIRouter(prefix="/v1/residents", tags=["residents"])
 ResidentId = Annotated[str, Path(pattern=SUBJECT, description="resident id (a pseudonym) 居民编号（假名）")]
@@ -84,11 +84,23 @@ class Timeline(BaseModel):
     next: str | None
 
 
+class Ecg(BaseModel):
+    """What an electrocardiogram has beside its heart rate (``value``)."""
+
+    leads: int | None
+    duration: float | None = Field(description="s")
+    sampling_rate: float | None = Field(description="Hz")
+    urgent: bool | None = Field(description="marked by the device")
+    trace: str | None = Field(description="SHA-256, as `GET /v1/files/{sha256}` takes it")
+    trace_type: str | None = Field(description="media type of the trace")
+    trace_bytes: int | None
+
+
 class Reading(BaseModel):
     """One reading; pressures in mm[Hg], other kinds as ``value`` in ``unit``."""
 
     id: UUID
-    kind: Kind
+    kind: ReadingKind
     time: Instant
     recordedtime: Instant
     systolic: float | None
@@ -107,6 +119,7 @@ class Reading(BaseModel):
     device_time: Instant | None
     origin: str
     retracted: bool
+    ecg: Ecg | None = Field(description="electrocardiograms only")
 
 
 class Readings(BaseModel):
@@ -164,7 +177,8 @@ SELECT id, type, time, recordedtime, institution, actor, data FROM (
 """
 READINGS = """
 SELECT id, kind, time, recordedtime, systolic, diastolic, mean, pulse, value, unit, context, place, source, device,
-    user_slot, flags, clock, device_time, origin, retracted
+    user_slot, flags, clock, device_time, origin, retracted, leads, duration, sampling_rate, urgent, trace, trace_type,
+    trace_bytes
 FROM readings
 """
 
@@ -244,7 +258,7 @@ async def readings(
     who: ResidentReader,
     backend: BackendDependency,
     resident: ResidentId,
-    kind: Annotated[list[Kind] | None, Query(description="only these kinds 读数类别")] = None,
+    kind: Annotated[list[ReadingKind] | None, Query(description="only these kinds 读数类别")] = None,
     start: From = None,
     to: To = None,
     cursor: paging.Cursor = None,
@@ -263,7 +277,8 @@ async def readings(
         backend.tables.rows(_page(READINGS, conditions), {**parameters, "limit": limit + 1}),
         backend.viewed(who, "readings", resident),
     )
-    return Readings(items=[Reading.model_validate(row) for row in rows[:limit]], next=_next(rows, limit))
+    items = [Reading.model_validate({**row, "ecg": row if row["kind"] == "ecg" else None}) for row in rows[:limit]]
+    return Readings(items=items, next=_next(rows, limit))
 
 
 @router.get(

@@ -15,6 +15,7 @@ Flag = Literal[
     "body-movement", "cuff-loose", "irregular-pulse", "pulse-high", "pulse-low", "improper-position", "unknown-user",
     "backlog", "meter-high", "meter-low", "shared-device", "poor-signal",
 ]  # fmt: skip
+ReadingKind = Literal["blood-pressure", "glucose", "heart-rate", "weight", "oxygen", "temperature", "ecg", "activity"]
 Trust = Literal["trusted", "corrected", "receipt", "untrusted"]
 
 
@@ -103,7 +104,7 @@ class Trace(Data):
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     media_type: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9.+-]{1,80}$", description="RFC 6838, such as application/dicom")
-    bytes: int = Field(ge=1, le=64 << 20)
+    bytes: int = Field(ge=1, le=4 << 20)
 
 
 class EcgMeasured(Reading):

@@ -62,6 +62,19 @@ def unseal(key: bytes, resident: str, sealed: str) -> Identity:
         raise WrongKey(f"what is sealed for {resident} does not open") from error
 
 
+def encrypt(key: bytes, resident: str, name: str, content: bytes) -> bytes:
+    """``content`` of a file sealed for ``resident`` under ``name``."""
+    return AESSIV(key).encrypt(content, [resident.encode(), name.encode()])
+
+
+def decrypt(key: bytes, resident: str, name: str, sealed: bytes) -> bytes:
+    """The content in ``sealed``; raises `WrongKey` when it was sealed otherwise."""
+    try:
+        return AESSIV(key).decrypt(sealed, [resident.encode(), name.encode()])
+    except InvalidTag as error:
+        raise WrongKey(f"{name} of {resident} does not open") from error
+
+
 def digest(key: bytes, kind: str, value: str) -> bytes:
     """The HMAC-SHA256 under which ``value`` (normalised) of ``kind`` is found again."""
     return hmac.digest(key, f"{kind}\n{value}".encode(), hashlib.sha256)

@@ -52,14 +52,23 @@ class Vault:
 
     def seal(self, resident: str, identity: Identity) -> str:
         """``identity`` sealed under the resident's key, which is made, durably, on first use. Raises `Erased`."""
-        with self.transaction() as db:
+        return seal.seal(self._own_key(resident), resident, identity)
+
+    def encrypt(self, resident: str, content: bytes, name: str) -> bytes:
+        """``content`` under the resident's key, which is made on first use; ``name`` must be told again to decrypt it.
+
+        Raises `Erased`.
+        """
+        return seal.encrypt(self._own_key(resident), resident, name, content)
+
+    def decrypt(self, resident: str, sealed: bytes, name: str) -> bytes:
+        """What `encrypt` made ``sealed`` of. Raises `Unknown`, `Erased`, `WrongKey`."""
+        with self.reading() as db:
             row = db.execute("SELECT key FROM resident WHERE resident = ?", (resident,)).fetchone()
             if row is None:
-                key = seal.new_key()
-                db.execute("INSERT INTO resident (resident, key) VALUES (?, ?)", (resident, self._master(db).wrap(key)))
-            else:
-                key = self._unwrap(db, resident, row[0])
-        return seal.seal(key, resident, identity)
+                raise Unknown(resident)
+            key = self._unwrap(db, resident, row[0])
+        return seal.decrypt(key, resident, name, sealed)
 
     def keep(self, resident: str, sealed: str, offset: int) -> None:
         """Let ``sealed``, which lies in `events` at ``offset``, be the resident's identity, unless a later one is.
@@ -78,6 +87,12 @@ class Vault:
             found = [("id-number", identity.id_number), ("phone", identity.phone)]
             rows = [(kind, self._digest(db, kind, value), resident) for kind, value in found if value]
             db.executemany("INSERT INTO lookup VALUES (?, ?, ?)", rows)
+
+    def forget(self) -> None:
+        """Forget every sealed identity and what finds it; the log has them. Keys, and who is erased, stay."""
+        with self.transaction() as db:
+            db.execute("UPDATE resident SET sealed = NULL, offset = -1")
+            db.execute("DELETE FROM lookup")
 
     def open(self, resident: str) -> Identity:
         """Who ``resident`` is. Raises `Unknown` when nobody recorded it, `Erased` when the key is destroyed."""
@@ -144,6 +159,16 @@ class Vault:
                 self._db = None
 
     # ---- keys
+
+    def _own_key(self, resident: str) -> bytes:
+        """The resident's key, made, durably, on first use. Raises `Erased`."""
+        with self.transaction() as db:
+            row = db.execute("SELECT key FROM resident WHERE resident = ?", (resident,)).fetchone()
+            if row is not None:
+                return self._unwrap(db, resident, row[0])
+            key = seal.new_key()
+            db.execute("INSERT INTO resident (resident, key) VALUES (?, ?)", (resident, self._master(db).wrap(key)))
+            return key
 
     def _secret_file(self, generation: int) -> Path:
         return self.home / "secrets" / f"vault-{generation}"

@@ -43,7 +43,8 @@ CREATE TABLE readings_v1
     partition        UInt32 COMMENT 'its partition',
     offset           UInt64 CODEC(ZSTD(1)) COMMENT 'its offset',
     version          UInt64 MATERIALIZED bitNot(offset) CODEC(ZSTD(1)) COMMENT 'the highest version wins: the lowest offset',
-    INDEX missing missing TYPE set(8) GRANULARITY 8
+    INDEX missing missing TYPE set(8) GRANULARITY 8,
+    INDEX trace trace TYPE bloom_filter GRANULARITY 8
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (resident, id);

@@ -32,6 +32,7 @@ NOBODY = {
     ("POST", "/v1/events"): WRITES,
     ("POST", "/v1/fhir"): WRITES,
     ("POST", "/v1/vendor/{name}"): WRITES,
+    ("POST", "/v1/files"): WRITES,
     ("POST", "/v1/alerts/acknowledge"): WRITES,
     **{
         ("POST", f"/v1/alerts/{{alert}}/{act}"): WRITES
@@ -58,14 +59,20 @@ def known(api: httpx.Client) -> tuple[House, dict[str, str]]:
     names = {"resident": house.resident(), "device": f"D-{uuid4().hex[:8]}", "institution": house.id}
     names["id_number"] = number()
     assert record(house, names["resident"], id_number=names["id_number"]).status_code == 202
+    trace = uuid4().bytes
+    whose = {"resident": names["resident"], "institution": house.id}
+    names["sha256"] = api.post("/v1/files", params=whose, headers=house.token(), content=trace).json()["sha256"]
+    file = {"sha256": names["sha256"], "media_type": "application/dicom", "bytes": len(trace)}
+    ecg = {"leads": 1, "duration": 30, "sampling_rate": 300, "trace": file}
     house.post(
+        house.event("mailiu.reading.ecg-measured.v1", names["resident"], ecg),
         house.event(
             "mailiu.device.registered.v1", f"device:{names['device']}", {"device": names["device"], "model": "X1"}
         ),
         house.event("mailiu.device.bound.v1", names["resident"], {"device": names["device"]}, days=1),
         house.crisis(names["resident"]),
     )
-    [alert] = house.get("/v1/alerts")["items"]
+    [alert] = [alert for alert in house.get("/v1/alerts")["items"] if alert["rule"] == "bp-crisis"]
     names["alert"] = alert["id"]
     path = f"/v1/devices/{names['device']}/commands"
     ordered = api.post(path, headers=house.token(), json={"command": "time"})

@@ -4,20 +4,21 @@ Kept for each device that was bound to the resident (or is the subject itself): 
 the clocks of its latest readings, its latest failures, and what it last said of itself. A device shared by user slots
 is not judged silent: what its other users measured is not seen here.
 
-In the state ``dev`` holds by device ``h`` (ms, last heard), ``c`` (latest readings: time, id, clock wrong, offset s),
-``f`` (latest failures: time, id), ``s`` (latest status: time, id, data).
+In the state ``dev`` holds by device ``h`` (ms, last heard), ``k`` (kind of its latest reading), ``c`` (latest readings:
+time, id, clock wrong, offset s), ``f`` (latest failures: time, id), ``s`` (latest status: time, id, data).
 """
 
 from typing import Any
 
-from streams import plan
 from streams.binding import ANY_SLOT, held
 from streams.calendar import DAY, day_number, day_of, midnight
 from streams.case import Case, Finding
 from streams.device_command import WRONG
 from streams.event import instant
+from streams.plan import KINDS
 from streams.rules import Rule
 from streams.state import State, newest
+from streams.watch import expected
 
 RULES = ("device-silent", "device-suspect")
 STATUS, FAILED, MEASURED = "mailiu.device.status-reported.v1", "mailiu.device.measurement-failed.v1", "mailiu.reading."
@@ -35,7 +36,7 @@ def heard(case: Case) -> tuple[str, ...]:
     time = min(event.time, event.recorded)
     if time < case.horizon:
         return ()
-    known: dict[str, Any] = state.setdefault("dev", {}).setdefault(name, {"h": 0, "c": [], "f": []})
+    known: dict[str, Any] = state.setdefault("dev", {}).setdefault(name, {"h": 0, "k": None, "c": [], "f": []})
     told = False
     if event.type == STATUS:
         if not newest(known.get("s"), event.time, event.identity):
@@ -50,6 +51,8 @@ def heard(case: Case) -> tuple[str, ...]:
         wrong = event.data.get("clock") in WRONG
         offset = (event.recorded - instant(event.data["device_time"])) // 1000
         told = _note(known["c"], [event.time, event.identity, int(wrong), offset]) and wrong
+    if event.type.startswith(MEASURED):
+        known["k"] = event.type.removeprefix(MEASURED).partition("-measured")[0]
     known["h"] = max(known["h"], time if event.type == STATUS else event.recorded)
     active = {alert["rule"] for alert in state["alerts"] if alert["cond"] == "active" and alert["rule"] in RULES}
     touched = [rule for rule in RULES if rule in active]
@@ -80,34 +83,28 @@ def _note(entries: list[list[Any]], entry: list[Any]) -> bool:
 
 
 def silent(case: Case, rule: Rule) -> list[Finding]:
-    """Devices bound to the resident of which nothing was heard for too long; not while monitoring is paused."""
-    state, now = case.state, case.now
+    """Devices of which nothing was heard for too long, though they measured what the plan expects now."""
+    state, now, wanted = case.state, case.now, expected(case)
+    if wanted is None:
+        return []
+    current, begun = wanted
     allowed = rule.limits["days"] * DAY
-    pauses = plan.pauses(state, case.facts)
-    for start, end in pauses:
-        if start <= now < end:
-            case.wake_at(end)
-            return []
-    resumed = max((end for _, end in pauses if end <= now), default=0)
     since: dict[str, int] = {}
-    for name in sorted(state.get("bind", ())):
-        device, _, slot = name.rpartition("/")
-        begun = held(state, name, now) if slot == ANY_SLOT else None
-        if begun is None:
+    for name, known in sorted(state.get("dev", {}).items()):
+        bound = held(state, f"{name}/{ANY_SLOT}", now)
+        if bound is None or known["k"] not in current[KINDS]:
             continue
-        last = max(begun, resumed, state.get("dev", {}).get(device, {"h": 0})["h"])
+        last = max(bound, begun, known["h"])
         if now >= last + allowed:
-            since[device] = last
+            since[name] = last
         else:
             case.wake_at(last + allowed)
     if not since:
         return []
-    first = min(since.values())
     severity, judgement = case.judged(rule, "technical", "days")
     detail = {"devices": sorted(since), "limits": {"days": rule.limits["days"]}}
-    return [
-        Finding(severity, first, max(since.values()), [], detail, [sorted(since)], judgement=judgement, again=allowed)
-    ]
+    first, latest, mark = min(since.values()), max(since.values()), [sorted(since)]
+    return [Finding(severity, first, latest, [], detail, mark, judgement=judgement, again=allowed)]
 
 
 def suspect(case: Case, rule: Rule) -> list[Finding]:

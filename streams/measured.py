@@ -14,7 +14,7 @@ from streams.state import ACTIVE, AT_REST, IRREGULAR, LONGER, LYING, SHARED, STA
 Touched = Iterable[str]
 
 GLUCOSE = ("glucose-low", "glucose-high", "glucose-lows-repeated")
-WATCH = ("adherence-low", "readings-silent")
+WATCH = ("adherence-low", "readings-silent", "device-silent")
 SYMPTOM = ("symptom-red", "bp-low", "bp-pregnancy", "glucose-low", "glucose-high", "bp-orthostatic")
 MARKED = ("pulse-irregular", "bp-orthostatic", "shared-cuff-outlier")
 NOTHING: tuple[str, ...] = ()

@@ -105,11 +105,11 @@ def _ids(case: Case, since: int, until: int) -> list[str]:
     return [bp["id"][i] for i in range(begin, end) if bp["m"][i]]
 
 
-def silence(case: Case, rule: Rule) -> list[Finding]:
-    """Nothing of a kind that the plan expects for longer than its schedule allows. Rests on (M) limits."""
+def expected(case: Case) -> tuple[plan.Plan, int] | None:
+    """The plan by which readings are expected now, and since when they have been; wakes the rule when that changes."""
     state, facts, now = case.state, case.facts, case.now
     if "plans" not in state:
-        return []
+        return None
     pauses = plan.pauses(state, facts)
     today = day_of(facts, now)
     for one in state["plans"]:
@@ -120,13 +120,21 @@ def silence(case: Case, rule: Rule) -> list[Finding]:
             case.wake_at(end)
     current = plan.expects(state, facts, now)
     if current is None:
-        return []
+        return None
     if current[plan.LAST] is not None:
         case.wake_at(midnight(facts, current[plan.LAST] + 1))
+    enrolled = plan.taking_part(state, facts, now) or 0
+    return current, max([midnight(facts, current[plan.FIRST]), enrolled, *(end for _, end in pauses if end <= now)])
+
+
+def silence(case: Case, rule: Rule) -> list[Finding]:
+    """Nothing of a kind that the plan expects for longer than its schedule allows. Rests on (M) limits."""
+    state, now, wanted = case.state, case.now, expected(case)
+    if wanted is None:
+        return []
+    current, begun = wanted
     name = f"{current[plan.SCHEDULE]}_days"
     allowed = rule.limits[name] * DAY
-    enrolled = plan.taking_part(state, facts, now) or 0
-    begun = max([midnight(facts, current[plan.FIRST]), enrolled, *(end for _, end in pauses if end <= now)])
     heard = {
         kind: max(begun, state[series]["t"][-1] if (series := SERIES_OF.get(kind, kind)) in state else begun)
         for kind in current[plan.KINDS]

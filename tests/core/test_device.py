@@ -11,9 +11,14 @@ from tests.core.resident import DAY, HOUR, MINUTE, START, Resident
 SILENT, SUSPECT = "device-silent", "device-suspect"
 
 
-def wearer(**bound: Any) -> Resident:
-    """A resident with cuff D1 bound from `START` on."""
+def wearer(planned: bool = False, **bound: Any) -> Resident:
+    """A resident with cuff D1 bound from `START` on; ``planned``: who measures pressure daily by a plan."""
     r = Resident()
+    if planned:
+        r.event("resident.consent-given.v1", {"scopes": ["monitoring"], "text_version": "2026-1"}, START - DAY)
+        r.event("monitoring.enrolled.v1", {}, START - DAY)
+        plan = {"schedule": "daily", "start": "2026-03-05", "kinds": ["blood-pressure"], "reason": "treatment"}
+        r.event("monitoring.plan-set.v1", plan, START - DAY)
     r.event("device.bound.v1", {"device": "D1", **bound}, START)
     return r
 
@@ -34,7 +39,7 @@ def test_the_limits_are_ours_and_say_so() -> None:
 
 
 def test_a_device_of_which_nothing_is_heard_for_14_days() -> None:
-    r = wearer()
+    r = wearer(planned=True)
     measured(r, START + DAY)
     r.ticks(START + 15 * DAY - MINUTE)
     assert not r.of(SILENT)
@@ -48,7 +53,8 @@ def test_a_device_of_which_nothing_is_heard_for_14_days() -> None:
 
 
 def test_a_status_or_a_failure_is_a_sign_of_life() -> None:
-    r = wearer()
+    r = wearer(planned=True)
+    measured(r, START + DAY)
     r.event("device.status-reported.v1", {"device": "D1", "battery": 80}, START + 10 * DAY)
     r.event("device.measurement-failed.v1", {"device": "D1", "reason": "error-code"}, START + 20 * DAY)
     r.ticks(START + 33 * DAY)
@@ -58,21 +64,26 @@ def test_a_status_or_a_failure_is_a_sign_of_life() -> None:
 
 
 def test_what_comes_late_is_a_sign_of_life_when_it_comes() -> None:
-    r = wearer()
+    r = wearer(planned=True)
     r.bp(130, 80, START + DAY, recorded=START + 13 * DAY)
     r.ticks(START + 26 * DAY)
     assert not r.of(SILENT)
 
 
-@pytest.mark.parametrize("bound", [{"user_slot": 1}, None])
-def test_who_holds_one_slot_or_nothing_is_not_asked(bound: dict[str, int] | None) -> None:
-    r = wearer(**bound) if bound else Resident()
+@pytest.mark.parametrize("which", ["slot", "no plan", "another kind", "never used"])
+def test_a_device_of_which_nothing_is_expected_may_be_silent(which: str) -> None:
+    r = wearer(planned=which != "no plan", **({"user_slot": 1} if which == "slot" else {}))
+    if which == "another kind":
+        r.reading("temperature", {"value": 37.2}, START + DAY)
+    elif which != "never used":
+        measured(r, START + DAY)
     r.ticks(START + 60 * DAY)
     assert not r.of(SILENT)
 
 
 def test_an_unbound_device_is_nobodys_silence() -> None:
-    r = wearer()
+    r = wearer(planned=True)
+    measured(r, START)
     r.ticks(START + 14 * DAY)
     r.event("device.unbound.v1", {"device": "D1"}, START + 15 * DAY)
     assert r.only(SILENT)["condition"] == "cleared"
@@ -80,11 +91,24 @@ def test_an_unbound_device_is_nobodys_silence() -> None:
     assert r.only(SILENT)["condition"] == "cleared"
 
 
-def test_silence_is_expected_while_monitoring_is_paused() -> None:
-    r = wearer()
+def test_silence_is_expected_while_the_plan_is_paused_or_ended() -> None:
+    for what, data in (("paused", {"reason": "travel"}), ("ended", {"reason": "moved"})):
+        r = wearer(planned=True)
+        measured(r, START)
+        r.event(f"monitoring.{what}.v1", data, START + DAY)
+        r.ticks(START + 30 * DAY)
+        assert not r.of(SILENT), what
+
+
+def test_after_a_pause_the_days_are_counted_anew() -> None:
+    r = wearer(planned=True)
+    measured(r, START)
     r.event("monitoring.paused.v1", {"reason": "travel"}, START + DAY)
-    r.ticks(START + 30 * DAY)
+    r.event("monitoring.resumed.v1", {}, START + 10 * DAY)
+    r.ticks(START + 24 * DAY - MINUTE)
     assert not r.of(SILENT)
+    r.ticks(START + 24 * DAY)
+    assert r.only(SILENT)["onset"] == rfc3339(START + 10 * DAY)
 
 
 # ---- suspect

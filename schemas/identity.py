@@ -115,7 +115,5 @@ def masked(identity: Identity) -> dict[str, Any]:
     }
 
 
-EVENTS: dict[str, type[Data]] = {
-    "mailiu.resident.identity-recorded.v1": IdentityRecorded,
-    "mailiu.resident.erased.v1": Erased,
-}
+RECORDED, ERASED = "mailiu.resident.identity-recorded.v1", "mailiu.resident.erased.v1"
+EVENTS: dict[str, type[Data]] = {RECORDED: IdentityRecorded, ERASED: Erased}

@@ -56,7 +56,7 @@ def list_(
     from rich.console import Console
     from rich.table import Table
 
-    found: list[dict[str, Any]] = []
+    found: dict[object, dict[str, Any]] = {}  # by id: what was in the spool may be in the trail twice
 
     def take(_: int, value: bytes) -> None:
         try:
@@ -66,14 +66,14 @@ def list_(
         whom = record.get("residents") or [record.get("resident")]
         about = resident is None or resident in whom or resident in (record.get("query") or "")
         if about and actor in (None, record.get("actor")):
-            found.append(record)
+            found.setdefault(record.get("id"), record)
 
     _read(take)
     if json:
-        print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        print(orjson.dumps(list(found.values()), option=orjson.OPT_INDENT_2).decode())
         return
     table = Table("time", "actor", "role", "action", "what", "residents", "purpose", box=None)
-    for record in found:
+    for record in found.values():
         whom = record.get("residents") or [record.get("resident") or ""]
         few = ", ".join(whom[:3]) + (f" and {len(whom) - 3} more" if len(whom) > 3 else "")
         cells = [str(record.get(name) or "") for name in ("time", "actor", "role", "action", "what")]

@@ -26,7 +26,7 @@ def rebuild() -> None:
 
     from aiokafka.errors import KafkaError
 
-    from infra.vault.erasure import follow
+    from infra.vault.rebuild import rebuild as follow
 
     try:
         counts = asyncio.run(follow())

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from infra.clients import consumer
+from infra.vault import vault
 from schemas.topics import AUDIT, EVENTS
 from tests.api.people import House
 from tests.stack import Stack
@@ -191,3 +192,18 @@ def test_a_comment_with_a_name_or_a_number_is_refused(house: House) -> None:
         event = house.event("mailiu.reading.weight-measured.v1", resident, {"value": 60, "note": text})
         answer = house.api.post("/v1/events", headers=house.token("integrator"), json=event)
         assert (answer.status_code, answer.json()["results"][0]["field"]) == (422, "data.note")
+
+
+def test_the_vault_follows_the_log_and_a_new_master_secret_is_taken_up(house: House, serving: Stack) -> None:
+    resident, gone = known(house), known(house)
+    record(house, resident, phone="13600136000")
+    record(house, gone)
+    serving.mailiu("erase", gone, "--yes")
+    vault().forget()
+    assert show(house, resident).status_code == 404
+    assert " recorded" in serving.mailiu("vault", "rebuild").stdout
+    assert show(house, resident).json()["phone"] == "13600136000"
+    assert show(house, gone).status_code == 410
+    assert "new master secret" in serving.mailiu("vault", "rotate").stdout
+    assert show(house, resident).json()["phone"] == "13600136000"
+    assert look_up(house, phone="13600136000").json()["residents"] == [resident]

@@ -34,19 +34,24 @@ def moment(case: Case) -> tuple[int, int]:
     return time, IMPORTED if event.origin == "import" else event.recorded - time
 
 
-def _open(case: Case, time: int) -> bool:
-    """Whether a value of ``time`` still counts; if it is a crisis, its day is known from now on."""
+def _open(case: Case, time: int, late: int) -> bool:
+    """Whether a value of ``time`` still counts; if it is a crisis, its day is known from now on.
+
+    A crisis of a user slot that the device does not know is the resident's, and somebody checks whose (decision 16).
+    """
     if time < case.horizon:
         return False
     if latecomer.crisis(case, time) is not None:
         latecomer.note(case, time)
+        if "unknown-user" in case.event.data.get("flags", ()) and case.event.type.startswith("mailiu.reading."):
+            add(case.state, "trouble", time, case.event.identity, late, "person-unknown")
     return True
 
 
 def blood_pressure(case: Case) -> Touched:
     """A pressure; whether it may enter means is settled here."""
     time, late = moment(case)
-    if not _open(case, time):
+    if not _open(case, time, late):
         return latecomer.take(case, time)
     data, state = case.event.data, case.state
     counts, pulse, marks = summary.counts(case), data.get("pulse"), _marks(case)
@@ -65,6 +70,8 @@ def blood_pressure(case: Case) -> Touched:
         touched.append("bp-pregnancy")
     if "birth" in state:
         touched.append("child-reading")
+    if "trouble" in state:
+        touched.append("check-person")
     return touched + _watched(case)
 
 
@@ -88,12 +95,12 @@ def _watched(case: Case) -> list[str]:
 def glucose(case: Case) -> Touched:
     """A glucose value with the meter's own HI or LO."""
     time, late = moment(case)
-    if not _open(case, time):
+    if not _open(case, time, late):
         return latecomer.take(case, time)
     flags = case.event.data.get("flags", ())
     flag = "high" if "meter-high" in flags else "low" if "meter-low" in flags else ""
     add(case.state, "gl", time, case.event.identity, late, case.event.data["value"], flag)
-    return [*GLUCOSE, *_watched(case)]
+    return [*GLUCOSE, "check-person", *_watched(case)]
 
 
 def heart_rate(case: Case) -> Touched:
@@ -167,7 +174,7 @@ def symptom(case: Case) -> Touched:
     codes = [code for code in case.event.data["symptoms"] if code != "none"]
     if not codes:
         return NOTHING
-    if not _open(case, time):
+    if not _open(case, time, late):
         return latecomer.take(case, time)
     add(case.state, "sx", time, case.event.identity, late, codes)
     return SYMPTOM
@@ -197,7 +204,7 @@ UNKNOWN_PERSON = {"oxygen": "oxygen-unknown", "heart-rate": "pulse-unknown"}
 
 def _trouble(case: Case, what: str) -> Touched:
     time, late = moment(case)
-    if not _open(case, time):
+    if not _open(case, time, late):
         return latecomer.take(case, time)
     add(case.state, "trouble", time, case.event.identity, late, what)
     return ("check-person",)

@@ -43,5 +43,6 @@ def shared_cuff(case: Case, rule: Rule) -> list[Finding]:
         }  # fmt: skip
         evidence = [ids[i] for i in one]
         mark = [detail["stage"], evidence[-1]]
-        found.append(Finding("technical", t[one[0]], t[one[-1]], evidence, detail, mark, until=until))
+        severity, judgement = case.judged(rule, "technical", *rule.judged)
+        found.append(Finding(severity, t[one[0]], t[one[-1]], evidence, detail, mark, until=until, judgement=judgement))
     return found

@@ -96,18 +96,18 @@ def remember(state: State, name: str, now: int, id: str) -> None:
 
 
 def remove(state: State, id: str) -> tuple[str, int] | None:
-    """Take the evidence ``id`` out; the series it was in and its time, or ``None`` if it is not there."""
+    """Take the evidence ``id`` out of every series; the first it was in and its time, or ``None`` if there is none."""
+    found: tuple[str, int] | None = None
     for name in SERIES:
         series: Series | None = state.get(name)
         if series is not None and id in series["id"]:
             at = series["id"].index(id)
-            time: int = series["t"][at]
+            found = found or (name, series["t"][at])
             for column in series.values():
                 del column[at]
             if not series["t"]:
                 del state[name]
-            return name, time
-    return None
+    return found
 
 
 def forget(state: State, facts: Facts, before: int, first_day: int) -> None:

@@ -52,6 +52,15 @@ def test_it_is_muted_in_known_atrial_fibrillation_and_under_18() -> None:
     assert child.rules() == {"child-reading"}
 
 
+def test_with_a_physicians_approval_it_is_no_longer_marked() -> None:
+    r = Resident()
+    r.event("rule.approved.v1", {"rule": "pulse-irregular", "version": 1, "physician": "P01"}, START - DAY)
+    flagged(r, 0, "xx")
+    flagged(r, 1, "xx")
+    alert = r.only("pulse-irregular")
+    assert (alert["severity"], alert["judgement"]) == ("yellow", False)
+
+
 def test_it_clears_when_the_days_are_over() -> None:
     r = Resident()
     flagged(r, 0, "xx")

@@ -58,6 +58,17 @@ def test_a_crisis_of_nobodys_device_is_the_institutions_business() -> None:
     assert r.outputs[-1].key == "device:D9"
 
 
+def test_a_crisis_of_an_unknown_user_is_the_residents_and_somebody_checks_whose() -> None:
+    r = Resident()
+    reading = r.bp(190, 100, START, flags=["unknown-user"], user_slot=255)
+    assert r.only("bp-crisis")["severity"] == "red"
+    assert r.only("check-person")["severity"] == "orange"
+    r.event("reading.retracted.v1", {"reading": reading.identity, "reason": "not-mine"}, START + HOUR)
+    assert {alert["condition"] for alert in r.alerts.values()} == {"withdrawn"}
+    r.bp(140, 90, START + 2 * HOUR, flags=["unknown-user"], user_slot=255)
+    assert not r.rules()
+
+
 @pytest.mark.parametrize(("kind", "value", "rule"), [("oxygen", 85, "oxygen-low"), ("heart-rate", 35, "pulse-rate")])
 def test_what_only_a_judged_limit_calls_a_crisis_is_a_task_until_that_is_approved(
     kind: str, value: float, rule: str

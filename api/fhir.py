@@ -92,7 +92,9 @@ async def post(
     checked = await asyncio.to_thread(lambda: [_check(who, each, homes, institution) for each in sent])
     judged = await judge(backend, checked)
     if kind == "transaction" and judged.refused:
-        return await _refuse_whole(backend, who, body, sent, judged.results)
+        places = {one.where.get("institution") for one in checked}
+        institution = places.pop() if len(places) == 1 else None
+        return await _refuse_whole(backend, who, body, institution, list(zip(judged.results, sent, strict=True)))
     results = await carry_out(backend, who.actor, judged)
     if kind is None:
         (one,) = results.results
@@ -219,15 +221,15 @@ async def _refuse(backend: Backend, who: Caller, body: bytes, error: Undecodable
 
 
 async def _refuse_whole(
-    backend: Backend, who: Caller, body: bytes, sent: list[Sent], results: list[Result]
+    backend: Backend, who: Caller, body: bytes, institution: str | None, judged: list[tuple[Result, Sent]]
 ) -> Response:
     """The answer to a transaction of which nothing is taken because of some of its entries."""
-    faults = [(one, each) for one, each in zip(results, sent, strict=True) if one.status == "rejected"]
-    first = faults[0][0]
-    why = Refused(422, first.reason or "invalid", f"{faults[0][1].inside}", first.value)
+    faults = [(result, sent) for result, sent in judged if result.status == "rejected"]
+    first, where = faults[0]
+    why = Refused(422, first.reason or "invalid", where.inside, first.value)
     async with kafka():
-        await keep(backend.log, who.actor, [Kept(body, why, {"kind": KIND})])
-    statuses = {one.problem for one, _ in faults}
+        await keep(backend.log, who.actor, [Kept(body, why, {"kind": KIND, "institution": institution})])
+    statuses = {result.problem for result, _ in faults}
     status = statuses.pop() if len(statuses) == 1 else 422
-    issues = [fhir_answer.issue_of(one, each.inside) for one, each in faults]
+    issues = [fhir_answer.issue_of(result, sent.inside) for result, sent in faults]
     return fhir_answer.answer(status or 422, fhir_answer.outcome(issues))

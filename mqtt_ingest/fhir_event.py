@@ -38,13 +38,23 @@ class Entry(NamedTuple):
         return orjson.dumps({"resource": self.resource, "request": request})
 
     @classmethod
-    def read(cls, raw: bytes) -> "Entry":
-        """The entry in what `rejected` kept. Raises `Undecodable`."""
-        fields = mapping("payload", parse_json(raw))
+    def read(cls, fields: dict[str, Any]) -> "Entry":
+        """The entry of a Bundle, or a resource by itself. Raises `Undecodable`."""
         if "resource" not in fields:
             return cls(fields)
         request = mapping("request", fields.get("request") or {})
         return cls(mapping("resource", fields["resource"]), request.get("ifNoneExist"))
+
+
+def kept(raw: bytes) -> list[Entry]:
+    """The resources in what `rejected` kept: one, or those of a transaction. Raises `Undecodable`."""
+    fields = mapping("payload", parse_json(raw))
+    if fields.get("resourceType") != "Bundle":
+        return [Entry.read(fields)]
+    entries = fields.get("entry")
+    if not isinstance(entries, list):
+        raise Undecodable("invalid", "Bundle.entry", entries, "an array is needed")
+    return [Entry.read(mapping("Bundle.entry", entry)) for entry in entries]
 
 
 def resident(resource: Mapping[str, Any]) -> str:

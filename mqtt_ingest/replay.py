@@ -1,4 +1,4 @@
-"""Refusals sent through their gate again, after a fix: those of devices as when they came, events as they are."""
+"""Refusals sent through their gate again, after a fix: those of devices and vendors as when they came, others anew."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -8,11 +8,12 @@ from cryptography.fernet import InvalidToken
 
 from infra.clock import clock
 from infra.log import Log
+from mqtt_ingest.decoded import Undecodable
 from mqtt_ingest.gate import Gate
 from mqtt_ingest.pipeline import Pipeline, Publisher
 from mqtt_ingest.rejected import Rejected, resolution
 from mqtt_ingest.waiting import Waiting
-from schemas.envelope import InvalidEvent
+from schemas.envelope import Event, InvalidEvent
 from schemas.registry import parse
 from schemas.topics import REJECTED
 
@@ -44,7 +45,7 @@ class Again:
                 return "rejected" if await self.pipeline.retry(refused) is None else "accepted"
             if refused.value.get("reason") == "wrong-institution":  # the token's, not the device's
                 return "decided"
-            return await self._event(refused)
+            return await (self._fhir(refused) if refused.value.get("kind") == "fhir" else self._event(refused))
         except InvalidToken:
             return "unreadable"
 
@@ -54,7 +55,25 @@ class Again:
             event = parse(refused.raw(), internal=True)
         except InvalidEvent:
             return "rejected"
-        positions: list[Any] = await self.log.append(event)
+        return await self._append(refused, [event])
+
+    async def _fhir(self, refused: Rejected) -> str:
+        """Observations that came by FHIR, all of what was one request entry or transaction or nothing of it."""
+        from mqtt_ingest.fhir_event import event_of, kept  # its models take a while to load
+
+        institution, actor = refused.value.get("institution"), str(refused.value["source"]).removeprefix("rest/")
+        if institution is None:
+            return "rejected"
+        try:
+            events = [event_of(entry, actor, institution, self.pipeline.gate.zone) for entry in kept(refused.raw())]
+        except Undecodable:
+            return "rejected"
+        if not events or max(event.time for event in events) > clock().now():
+            return "rejected"
+        return await self._append(refused, events)
+
+    async def _append(self, refused: Rejected, events: list[Event]) -> str:
+        positions: list[Any] = [place for event in events for place in await self.log.append(event)]
         assert self.log.producer is not None
         value = resolution(refused, ",".join(map(str, positions)), clock().now())
         await self.log.producer.send_and_wait(REJECTED, value, str(refused.value["source"]).encode())

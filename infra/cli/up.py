@@ -14,13 +14,30 @@ from infra.cli.errors import Refusal
 def up(
     parts: Annotated[list[str] | None, typer.Argument(help="Parts to start; all of them by default.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait until everything serves.")] = 180,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Stay in the foreground until SIGTERM, as containers want it.")
+    ] = False,
 ) -> None:
     """Start what is not already running, in order, and return once everything serves."""
     from infra.settings import settings
 
     if (settings().home / "restoring").exists():
         raise Refusal(f"{settings().home} is half restored: end it with `mailiu restore FOLDER` first")
-    start(parts, timeout)
+    if stay:
+        _supervise(parts)
+    else:
+        start(parts, timeout)
+
+
+def _supervise(parts: list[str] | None) -> None:
+    """Be the supervisor of ``parts``."""
+    from infra.stack.parts import PARTS
+    from infra.stack.supervisor import supervise, supervisor_pid, want
+
+    if supervisor_pid() is not None:
+        raise Refusal("a supervisor runs in this home already: stop it with `mailiu down`")
+    want(parts or list(PARTS))
+    supervise()
 
 
 def start(parts: list[str] | None, timeout: float = 180) -> None:

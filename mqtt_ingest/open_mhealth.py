@@ -36,6 +36,8 @@ LOCATIONS = (
     "middle left thorax", "left upper arm", "right upper arm", "left wrist", "right wrist",
 )  # fmt: skip
 ACTIVITY = ("at rest", "active", "before exercise", "after exercise", "during exercise")
+#: What the body did while the heart rate was taken; before and after exercise it was at neither.
+EFFORT = {"at rest": "rest", "active": "active", "during exercise": "active"}
 MEAL = {
     "fasting": "fasting", "not fasting": "random", "before meal": "before-meal", "after meal": "random",
     "before breakfast": "before-meal", "after breakfast": "random", "before lunch": "before-meal",
@@ -324,6 +326,8 @@ def _about(fields: dict[str, Any]) -> dict[str, Any]:
     specimen = fields.get("specimen_source", fields.get("blood_specimen_type"))
     if specimen is not None:
         about["specimen"] = SPECIMEN.get(specimen, "unknown")
+    if (effort := fields.get("temporal_relationship_to_physical_activity")) in EFFORT:
+        about["activity"] = EFFORT[effort]
     notes = [place, fields.get("temporal_relationship_to_physical_activity"), fields.get("user_notes")]
     if note := "; ".join(note for note in notes if isinstance(note, str) and note):
         about["note"] = note[:500]

@@ -131,3 +131,15 @@ def test_a_mutated_payload_decodes_or_is_refused(value: object, data: st.DataObj
         inner[last] = data.draw(st.none() | st.integers() | st.text(max_size=8) | st.lists(st.integers(), max_size=2))
     results = attempt(decode, json.dumps(mutated).encode(), schema)
     assert all(result.field for result in results if isinstance(result, Undecodable))
+
+
+@pytest.mark.parametrize(
+    ("effort", "kept"),
+    [("at rest", "rest"), ("active", "active"), ("during exercise", "active"), ("after exercise", None)],
+)
+def test_what_the_body_did_while_the_heart_rate_was_taken(effort: str, kept: str | None) -> None:
+    body = {
+        "heart_rate": {"value": 61, "unit": "beats/min"}, "temporal_relationship_to_physical_activity": effort,
+        "effective_time_frame": {"date_time": "2026-03-01T08:00:00+08:00"},
+    }  # fmt: skip
+    assert one(body, "heart-rate:2.0").about.get("activity") == kept

@@ -27,6 +27,7 @@ from infra.backup.segments import Record, read
 from infra.backup.take import TOPICS as RESTORED
 from infra.backup.take import Progress
 from infra.settings import settings
+from infra.vault.rebuild import rebuild
 from projections.compare import newest
 from schemas.topics import AUDIT, TOPICS
 
@@ -62,6 +63,8 @@ def restore(
     os.environ["MAILIU_PARTITIONS"] = str(manifest.partitions)  # for who makes the topics
     start(PARTS)
     asyncio.run(_log(folder, manifest, progress))
+    progress("letting the vault follow the log", 0, 1)
+    asyncio.run(rebuild())  # who was erased since is erased again, if the log says so
     (settings().home / home.MARKER).unlink()
     return manifest
 

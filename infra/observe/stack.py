@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from prometheus_client.registry import Collector
 from infra.clients import mqtt, mqtt_address
 from infra.settings import settings
 from infra.stack.status import status
+from infra.tls.authority import read
 
 #: Folders of the home that grow.
 STORES = ("kafka", "clickhouse", "mosquitto", "store", "vault", "files", "logs")
@@ -47,6 +49,11 @@ class StackNow(Collector):
         free = GaugeMetricFamily("mailiu_disk_free_bytes", "Bytes free where the home lies.")
         free.add_metric([], shutil.disk_usage(settings().home).free)
         yield free
+        left = GaugeMetricFamily("mailiu_certificate_seconds", "Until it ends.", labels=["certificate"])
+        for name in ("ca", "server"):
+            if (file := settings().tls / f"{name}.crt").exists():
+                left.add_metric([name], read(file).not_valid_after_utc.timestamp() - time.time())
+        yield left
         if (count := stored()) is not None:
             waiting = GaugeMetricFamily("mailiu_mqtt_stored_messages", "Messages that the MQTT broker keeps.")
             waiting.add_metric([], count)

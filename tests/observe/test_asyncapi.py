@@ -23,10 +23,9 @@ from schemas.envelope import Event
 from schemas.topics import TOPICS
 from streams.sending.command import TOPICS as TOPICS_OF_COMMANDS
 from streams.sending.command import Command
-from tests.clients.conftest import npm
+from tests.clients import install
 from tests.schemas.test_schema_examples import FAIL, PASS, name
 
-__all__ = ["npm"]
 DOCUMENT = orjson.loads(orjson.dumps(document("127.0.0.1:9092", "127.0.0.1:1883")))
 NOW = "2026-03-01T08:00:00Z"
 
@@ -38,8 +37,8 @@ def complaints(message: str, value: Any) -> list[str]:
     return [error.message for error in Draft7Validator(schema).iter_errors(value)]
 
 
-def test_the_document_is_valid_by_the_specifications_own_schema(npm: Path) -> None:
-    schema = npm / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0-without-$id.json"
+def test_the_document_is_valid_by_the_specifications_own_schema() -> None:
+    schema = install.npm() / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0-without-$id.json"
     assert [error.message for error in Draft7Validator(orjson.loads(schema.read_bytes())).iter_errors(DOCUMENT)] == []
 
 

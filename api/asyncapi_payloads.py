@@ -77,6 +77,8 @@ DEVICE_FACT = {"oneOf": [
     ),
     _object("A device is known.", ["kind", "device"], kind={"const": "device"}, device={"type": "string"},
             institution=TEXT, model=TEXT),
+    _object("A version of a rule was put in force.", ["kind", "rule", "version"], kind={"const": "rule"},
+            rule={"type": "string"}, version={"type": "integer", "minimum": 1}),
 ]}  # fmt: skip
 
 VIEW = _object(

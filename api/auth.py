@@ -17,10 +17,10 @@ from api.problem import Problem
 from infra.settings import settings
 from infra.vault.revocation import revocations
 
-Role = Literal["clinician", "nurse", "manager", "analyst", "integrator", "admin"]
+Role = Literal["clinician", "nurse", "manager", "analyst", "integrator", "admin", "resident", "guardian"]
 Right = Literal[
     "append", "alerts", "act", "close-red", "residents", "identify", "names", "statistics", "exact", "operate",
-    "administer",
+    "administer", "look-in",
 ]  # fmt: skip
 ROLES: tuple[Role, ...] = get_args(Role)
 EVERYWHERE = "*"
@@ -36,8 +36,12 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     "manager": frozenset({"statistics", "exact", "operate"}),
     "analyst": frozenset({"statistics", "operate"}),
     "integrator": frozenset({"append", "identify", "operate"}),
-    "admin": frozenset(get_args(Right)) - {"names"},
+    "admin": frozenset(get_args(Right)) - {"names", "look-in"},
+    "resident": frozenset({"look-in"}),
+    "guardian": frozenset({"look-in"}),
 }
+#: Their tokens cover no institution: the actor is the resident, or the pseudonym by which a guardian was appointed.
+PRIVATE: frozenset[Role] = frozenset({"resident", "guardian"})
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,21 @@ class Caller:
     @property
     def scope(self) -> list[str]:
         """The institutions as a parameter of a query; empty means all."""
-        return [] if EVERYWHERE in self.institutions else sorted(self.institutions)
+        return [] if EVERYWHERE in self.institutions else sorted(self.institutions) or [""]
 
 
 def issue(role: Role, institutions: Iterable[str], hours: float = 12, actor: str | None = None) -> str:
     """A bearer token for ``role`` at ``institutions`` (``*`` covers all), good for ``hours``.
 
-    Raises ``ValueError`` for an unknown role, no institution, or a time that is not above 0.
+    A resident's or guardian's covers none: it is for the ``actor``. Raises ``ValueError`` for an unknown role, an
+    institution or actor that is missing or out of place, or a time that is not above 0.
     """
     covered = sorted(set(institutions))
     if role not in ROLES:
         raise ValueError(f"no role {role!r}; roles are {', '.join(ROLES)}")
-    if not covered:
+    if role in PRIVATE and (covered or not actor):
+        raise ValueError(f"a token for a {role} names its actor, and no institution")
+    if not covered and role not in PRIVATE:
         raise ValueError("a token covers at least one institution (`*` for all)")
     if not hours > 0:
         raise ValueError(f"hours must be above 0, not {hours:g}")
@@ -104,7 +111,7 @@ def read(token: str) -> Caller:
             issuer=settings().token_issuer, leeway=5, options={"require": ["exp", "iat", "sub", "aud", "iss"]},
         )  # fmt: skip
         role, institutions = claims["role"], claims["institutions"]
-        if role not in ROLES or not isinstance(institutions, list):
+        if role not in ROLES or not isinstance(institutions, list) or (role in PRIVATE and institutions):
             raise ValueError("role or institutions")
         expires, issued = float(claims["exp"]), float(claims["iat"])
         who = Caller(claims["sub"], role, frozenset(map(str, institutions)), expires, claims.get("jti"), issued)
@@ -132,11 +139,11 @@ async def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Dep
     return read(credentials.credentials)
 
 
-def allowed(right: Right) -> Callable[[Caller], Awaitable[Caller]]:
-    """Dependency: a caller whose role has ``right``, else 403."""
+def allowed(right: Right, *or_else: Right) -> Callable[[Caller], Awaitable[Caller]]:
+    """Dependency: a caller whose role has ``right`` (or another one that will do), else 403."""
 
     async def check(who: Annotated[Caller, Depends(caller)]) -> Caller:
-        if not who.may(right):
+        if not any(who.may(each) for each in (right, *or_else)):
             raise Problem(403, f"the role {who.role} has no right to {right}")
         return who
 
@@ -149,5 +156,6 @@ AlertReader = Annotated[Caller, Depends(allowed("alerts"))]
 AlertActor = Annotated[Caller, Depends(allowed("act"))]
 Identifier = Annotated[Caller, Depends(allowed("identify"))]
 ResidentReader = Annotated[Caller, Depends(allowed("residents"))]
+PersonReader = Annotated[Caller, Depends(allowed("residents", "look-in"))]
 StatisticsReader = Annotated[Caller, Depends(allowed("statistics"))]
 Operator = Annotated[Caller, Depends(allowed("operate"))]

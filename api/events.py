@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 
-from api import alert_action
+from api import alert_action, person_rules
 from api.append import Checked, Results, carry_out, judge
 from api.auth import Caller, EventWriter
 from api.backend import Backend, BackendDependency, kafka
@@ -70,6 +70,7 @@ async def append(
                 await keep(backend.log, who.actor, [Kept(body, unreadable)])
         raise
     await _look_up_alerts(backend, who, checked)
+    await person_rules.look_up(backend, who, checked)
     judged = await judge(backend, [_named(*each) for each in zip(sent, checked, strict=True)])
     everything = await carry_out(backend, who.actor, judged)
     if everything.rejected == len(sent):

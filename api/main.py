@@ -19,6 +19,7 @@ from api import (
     asyncapi,
     card,
     command,
+    consent,
     contact,
     device,
     docs,
@@ -30,6 +31,7 @@ from api import (
     identity,
     metrics,
     notice,
+    plan,
     problem,
     resident,
     statistics,
@@ -82,7 +84,7 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, files, statistics, freshness, health, docs, asyncapi
+        identity, resident, consent, plan, files, statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

@@ -23,6 +23,12 @@ TEXTS = {
         "含有居民姓名、电话或证件号，应登记在身份信息中",
         "names a person, which belongs in an identity",
     ),
+    "managed-elsewhere": (
+        "不是管理该居民的机构；请由管理机构转出",
+        "is not the institution that manages the resident; that one must transfer first",
+    ),
+    "no-consent": ("居民尚未同意监测", "needs the resident's consent for monitoring at that time"),
+    "guardian-needed": ("不满14周岁须由监护人同意", "is missing: under 14 years a guardian consents"),
     "forbidden-act": ("当前不允许此操作：{detail}", "cannot be done now: {detail}"),
 }
 

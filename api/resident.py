@@ -12,9 +12,10 @@ from pydantic import AwareDatetime, BaseModel, Field
 from api import paging
 from api.alert import COLUMNS
 from api.alert_item import AlertItem, from_row
-from api.auth import Caller, ResidentReader
+from api.auth import Caller, PersonReader
 from api.backend import Backend, BackendDependency
 from api.blood_pressure import HomePressure, summarize
+from api.family import View, looking_in, sees
 from api.instant import Instant
 from api.position import Wait
 from api.problem import Problem, problems
@@ -61,7 +62,7 @@ class Resident(BaseModel):
     labels: list[str]
     conditions: list[Condition]
     devices: list[Device]
-    open_alerts: list[AlertItem] = Field(description="not closed and not withdrawn, most severe first")
+    open_alerts: list[AlertItem] = Field(description="not closed and not withdrawn, most severe first; for staff only")
     home_blood_pressure: HomePressure
 
 
@@ -183,21 +184,24 @@ FROM readings
 """
 
 
-async def find(backend: Backend, who: Caller, resident: str) -> Row:
-    """Demographics of a resident whom the caller may see; 404 for everybody else."""
+async def find(backend: Backend, who: Caller, resident: str, view: View = "summary") -> Row:
+    """Demographics of a resident of whom the caller may see ``view``; 404 for everybody else."""
     rows = await backend.tables.rows(RESIDENT, {"resident": resident})
     if not rows:
         unregistered = await backend.tables.rows(UNREGISTERED, {"resident": resident})
         nothing = dict.fromkeys(("sex", "birth_date", "team", "doctor", "registered_time", "died_time"))
         rows = [{**nothing, **row, "resident": resident, "labels": []} for row in unregistered]
-    if not rows or not who.covers(rows[0]["institution"]):
+    covered = bool(rows) and who.covers(rows[0]["institution"])
+    if rows and looking_in(who):
+        covered = await sees(backend.tables, who, rows[0], view)
+    if not covered:
         raise Problem(404, f"no resident {resident}")
     return rows[0]
 
 
 @router.get("/{resident}", summary="A resident 居民摘要", responses=problems(403, 404, 422, 504))
 async def resident_summary(
-    who: ResidentReader, backend: BackendDependency, resident: ResidentId, wait: Wait = None
+    who: PersonReader, backend: BackendDependency, resident: ResidentId, wait: Wait = None
 ) -> Resident:
     """Demographics, conditions, devices, open alerts and home blood pressure."""
     await backend.progress.wait(wait, fold=True)
@@ -216,14 +220,14 @@ async def resident_summary(
         age=_age(found["birth_date"], now.astimezone(settings().zone).date()),
         conditions=[Condition.model_validate(row) for row in conditions],
         devices=[Device.model_validate(row) for row in devices],
-        open_alerts=[from_row(row) for row in alerts],
+        open_alerts=[] if looking_in(who) else [from_row(row) for row in alerts],
         home_blood_pressure=pressure,
     )
 
 
 @router.get("/{resident}/timeline", summary="Timeline 时间线", responses=problems(403, 404, 422, 504))
 async def timeline(
-    who: ResidentReader,
+    who: PersonReader,
     backend: BackendDependency,
     resident: ResidentId,
     context: Annotated[
@@ -237,8 +241,10 @@ async def timeline(
 ) -> Timeline:
     """Everything that happened to a resident, readings and alerts among it, newest first."""
     await backend.progress.wait(wait, fold=True)
-    await find(backend, who, resident)
+    await find(backend, who, resident, "timeline")
     conditions, parameters = _between(resident, start, to, cursor)
+    if looking_in(who):  # how staff handled alerts is theirs
+        conditions.append("splitByChar('.', type)[2] NOT IN ('alert', 'notice')")
     if context:
         conditions.append("splitByChar('.', type)[2] IN {context:Array(String)}")
         parameters["context"] = context
@@ -255,7 +261,7 @@ async def timeline(
 
 @router.get("/{resident}/readings", summary="Readings 测量记录", responses=problems(403, 404, 422, 504))
 async def readings(
-    who: ResidentReader,
+    who: PersonReader,
     backend: BackendDependency,
     resident: ResidentId,
     kind: Annotated[list[ReadingKind] | None, Query(description="only these kinds 读数类别")] = None,
@@ -267,7 +273,7 @@ async def readings(
 ) -> Readings:
     """Readings with everything known of them, newest first; retracted ones are marked."""
     await backend.progress.wait(wait)
-    await find(backend, who, resident)
+    await find(backend, who, resident, "readings")
     conditions, parameters = _between(resident, start, to, cursor)
     conditions.append("resident = {resident:String}")
     if kind:
@@ -292,7 +298,7 @@ async def readings(
     responses=problems(403, 404, 422, 504),
 )
 async def blood_pressure(
-    who: ResidentReader,
+    who: PersonReader,
     backend: BackendDependency,
     resident: ResidentId,
     protocol: Annotated[
@@ -307,7 +313,7 @@ async def blood_pressure(
 ) -> HomePressure:
     """Home blood pressure, summed up."""
     await backend.progress.wait(wait)
-    await find(backend, who, resident)
+    await find(backend, who, resident, "readings")
     summary, _ = await asyncio.gather(
         summarize(backend.tables, resident, protocol, start, to),  # type: ignore[arg-type]
         backend.viewed(who, "blood-pressure", resident),

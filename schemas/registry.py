@@ -43,7 +43,7 @@ CONTEXTS = (
 #: Events that gateways accept, by type.
 EVENTS: dict[str, type[Data]] = {type: model for context in CONTEXTS for type, model in context.EVENTS.items()}
 #: Events that only the fold makes; recomputable, on the topic `derived`.
-DERIVED: dict[str, type[Data]] = alert.DERIVED | notice.DERIVED | device.DERIVED | clock.DERIVED
+DERIVED: dict[str, type[Data]] = resident.DERIVED | alert.DERIVED | notice.DERIVED | device.DERIVED | clock.DERIVED
 #: Old type -> (newer type, function that lifts the data).
 UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**chronic.UPCASTERS}
 #: Types that concern many residents and are appended to every partition.

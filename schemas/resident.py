@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field
 
@@ -57,6 +58,16 @@ class Unlabelled(Labelled):
     """The label no longer holds."""
 
 
+class EventRefused(Data):
+    """Derived: an event of the log that has no effect, since its institution may not say this of the resident."""
+
+    event: UUID = Field(description="identity of the event")
+    type: str
+    reason: Literal["managed-elsewhere"]
+    field: str
+    value: str | None = None
+
+
 EVENTS: dict[str, type[Data]] = {
     "mailiu.resident.registered.v1": Registered,
     "mailiu.resident.details-changed.v1": DetailsChanged,
@@ -67,3 +78,4 @@ EVENTS: dict[str, type[Data]] = {
     "mailiu.resident.labelled.v1": Labelled,
     "mailiu.resident.unlabelled.v1": Unlabelled,
 }
+DERIVED: dict[str, type[Data]] = {"mailiu.resident.event-refused.v1": EventRefused}

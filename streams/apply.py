@@ -41,8 +41,7 @@ def details(case: Case) -> Touched:
     if born is None or not _stand(case, "birth", born):
         return NOTHING
     case.state.pop("held", None)
-    if consent.ever_withdrawn(case.state, consent.MONITORING):
-        summary.refresh_all(case)  # whether a child's consent counts is settled by the birth date
+    _heed(case)  # whether a child's consent counts is settled by the birth date
     return PERSON
 
 
@@ -178,17 +177,29 @@ def consented(case: Case) -> Touched:
     for scope in case.event.data["scopes"]:
         if scope == consent.MESSAGES and consent.withdrawn(state, scope, now, zone):
             notice.recall(case, "consent-withdrawn")
-        if scope == consent.MONITORING and consent.ever_withdrawn(state, scope):
-            summary.refresh_all(case)
-            if consent.withdrawn(state, scope, now, zone):
-                alert.withdraw_all(case, "consent-withdrawn", spare="red")
-    return PERSON if consent.MONITORING in case.event.data["scopes"] else NOTHING
+    if consent.MONITORING not in case.event.data["scopes"]:
+        return NOTHING
+    _heed(case)
+    return PERSON
+
+
+def _heed(case: Case) -> None:
+    """Use nothing that was measured while consent for monitoring stood withdrawn, and end its tasks if it does now."""
+    if consent.ever_withdrawn(case.state, consent.MONITORING):
+        summary.refresh_all(case)
+        if consent.withdrawn(case.state, consent.MONITORING, case.now, case.facts["zone"]):
+            alert.withdraw_all(case, "consent-withdrawn", spare="red")
 
 
 def enrolled(case: Case) -> Touched:
     """The resident takes part in home monitoring."""
     plan.enrolled(case)
     return WATCH
+
+
+def guarded(case: Case) -> Touched:
+    """A guardian was appointed or revoked: the tables serve it; the fold only sees to it who may say so."""
+    return NOTHING
 
 
 def planned(case: Case) -> Touched:
@@ -241,6 +252,8 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.maternal.delivery-recorded.v1": pregnancy("delivered"),
     "mailiu.resident.consent-given.v1": consented,
     "mailiu.resident.consent-withdrawn.v1": consented,
+    "mailiu.resident.guardian-appointed.v1": guarded,
+    "mailiu.resident.guardian-revoked.v1": guarded,
     "mailiu.monitoring.enrolled.v1": enrolled,
     "mailiu.monitoring.plan-set.v1": planned,
     "mailiu.monitoring.paused.v1": plan_marked,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from streams import (
+    care,
     consent,
     device,
     drug,
@@ -89,6 +90,9 @@ def fold(state: State | None, event: Input, facts: Facts) -> tuple[State, list[O
         return state, case.outputs
     handler = HANDLERS.get(event.type)
     if handler is None or known(state, event.identity):
+        return state, case.outputs
+    if event.type in care.MANAGED and not care.may(case):
+        remember(state, "seen", case.now, event.identity)
         return state, case.outputs
     if event.institution is not None:
         state["sender"] = event.institution

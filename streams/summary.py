@@ -121,8 +121,9 @@ def _withheld(case: Case, instant: int) -> bool:
 
 def refresh_all(case: Case) -> None:
     """Recompute every day that is still open to late readings: what may be used has changed."""
-    for day in sorted({day_of(case.facts, time) for time in case.state.get("bp", {"t": []})["t"]}):
-        refresh(case, day)
+    if "days" in case.state and "bp" in case.state:
+        for day in sorted({day_of(case.facts, time) for time in case.state["bp"]["t"]}):
+            refresh(case, day)
 
 
 def window(state: State, rule: Rule, at: int) -> Window:

@@ -12,13 +12,19 @@ token = typer.Typer(invoke_without_command=True, add_completion=False, help="Pri
 @token.callback()
 def issue(
     context: typer.Context,
-    role: Annotated[str, typer.Option(help="clinician, nurse, manager, analyst, integrator or admin.")] = "",
+    role: Annotated[
+        str, typer.Option(help="clinician, nurse, manager, analyst, integrator, admin, resident or guardian.")
+    ] = "",
     institution: Annotated[
-        list[str] | None, typer.Option(help="Institution it covers; repeat for several, `*` for all.")
+        list[str] | None,
+        typer.Option(help="Institution it covers; several, `*` for all; not for resident, guardian."),
     ] = None,
     hours: Annotated[float, typer.Option(help="Hours until it expires.")] = 12,
     actor: Annotated[
-        str | None, typer.Option(help="Whom events and audit trail name; default: role@institution.")
+        str | None,
+        typer.Option(
+            help="Whom events and audit trail name; default: role@institution. The resident or guardian itself."
+        ),
     ] = None,
 ) -> None:
     """Print a bearer token that this home's API accepts."""

@@ -1,6 +1,49 @@
--- Consent and guardians: what a resident allows, and who may look in. Before the readings, whose served name leaves out
--- what was measured at home while consent for monitoring stood withdrawn. An event that claims to be of a later time
--- than its receipt counts as of receipt.
+-- Who may say what of a resident; consent and guardians: what a resident allows, and who may look in. Before the readings,
+-- whose served name leaves out what was measured at home while consent for monitoring stood withdrawn. An event that
+-- claims to be of a later time than its receipt counts as of receipt.
+
+-- Events that have no effect, as the fold found: their institution may not say this of the resident. Few.
+CREATE TABLE refused_events_v1
+(
+    event      UUID COMMENT 'identity of the event that has no effect',
+    resident   String COMMENT 'resident id (a pseudonym)',
+    type       LowCardinality(String) COMMENT 'type of the event',
+    reason     LowCardinality(String) COMMENT 'why: managed-elsewhere',
+    field      LowCardinality(String) COMMENT 'the field at fault',
+    value      String COMMENT 'its value',
+    knowntime  DateTime64(3, 'UTC') COMMENT 'from when on an answer as of an instant may know it',
+    missing    LowCardinality(String) COMMENT 'required field that the event lacks; such rows are served by unparsed',
+    topic      LowCardinality(String) COMMENT 'Kafka topic of the event',
+    partition  UInt32 COMMENT 'its partition',
+    offset     UInt64 COMMENT 'its offset',
+    version    UInt64 MATERIALIZED bitNot(offset) COMMENT 'the highest version wins: the lowest offset'
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (resident, event);
+
+CREATE MATERIALIZED VIEW refused_events_v1_mv TO refused_events_v1 AS
+WITH JSONExtract(log.value, 'data', 'Tuple(
+        event Nullable(UUID), type Nullable(String), reason Nullable(String), field Nullable(String), value Nullable(String))'
+    ) AS data
+SELECT
+    ifNull(tupleElement(data, 'event'), toUUID('00000000-0000-0000-0000-000000000000')) AS event,
+    key AS resident,
+    ifNull(tupleElement(data, 'type'), '') AS type,
+    ifNull(tupleElement(data, 'reason'), '') AS reason,
+    ifNull(tupleElement(data, 'field'), '') AS field,
+    ifNull(tupleElement(data, 'value'), '') AS value,
+    knowntime,
+    if(tupleElement(data, 'event') IS NULL, 'data.event', '') AS missing,
+    topic,
+    partition,
+    offset
+FROM log
+WHERE topic = 'derived' AND log.type = 'mailiu.resident.event-refused.v1';
+
+CREATE OR REPLACE VIEW refused_events AS
+SELECT event, resident, type, reason, field, value, knowntime, topic, partition, offset
+FROM refused_events_v1 FINAL
+WHERE missing = '';
 
 CREATE TABLE consent_events_v1
 (
@@ -56,7 +99,8 @@ WHERE topic = 'events' AND log.time IS NOT NULL
     AND type IN ('mailiu.resident.consent-given.v1', 'mailiu.resident.consent-withdrawn.v1');
 
 CREATE OR REPLACE VIEW consent_events AS
-SELECT * EXCEPT missing FROM consent_events_v1 FINAL WHERE missing = '';
+SELECT * EXCEPT missing FROM consent_events_v1 FINAL
+WHERE missing = '' AND id NOT IN (SELECT r.event FROM refused_events AS r);
 
 CREATE OR REPLACE VIEW consents AS
 SELECT
@@ -72,9 +116,8 @@ SELECT
     tupleElement(latest, 6) AS reason,
     tupleElement(latest, 7) AS institution,
     max(e.knowntime) AS knowntime
-FROM consent_events_v1 AS e FINAL
+FROM consent_events AS e
 ARRAY JOIN e.scopes AS scope
-WHERE e.missing = ''
 GROUP BY resident, scope;
 
 ALTER TABLE consents
@@ -86,8 +129,8 @@ ALTER TABLE consents
 -- Every turn of consent for monitoring.
 CREATE OR REPLACE VIEW monitoring_consents AS
 SELECT resident, time, event = 'consent-given' AS given
-FROM consent_events_v1 FINAL
-WHERE missing = '' AND has(scopes, 'monitoring');
+FROM consent_events
+WHERE has(scopes, 'monitoring');
 
 ALTER TABLE monitoring_consents COMMENT COLUMN given '1 if monitoring is allowed from then on, 0 if not';
 
@@ -157,7 +200,7 @@ SELECT
     tupleElement(latest, 6) AS institution,
     max(e.knowntime) AS knowntime
 FROM guardian_events_v1 AS e FINAL
-WHERE e.missing = ''
+WHERE e.missing = '' AND e.id NOT IN (SELECT r.event FROM refused_events AS r)
 GROUP BY resident, guardian;
 
 ALTER TABLE guardians
@@ -168,6 +211,8 @@ ALTER TABLE guardians
     COMMENT COLUMN until 'last local day; NULL without an end';
 
 CREATE OR REPLACE VIEW unparsed_consent AS
+SELECT topic, partition, offset, event AS id, resident AS key, missing FROM refused_events_v1 FINAL WHERE missing != ''
+UNION ALL
 SELECT topic, partition, offset, id, resident AS key, missing FROM consent_events_v1 FINAL WHERE missing != ''
 UNION ALL
 SELECT topic, partition, offset, id, resident AS key, missing FROM guardian_events_v1 FINAL WHERE missing != '';

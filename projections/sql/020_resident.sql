@@ -1,5 +1,6 @@
 -- Residents and the institutions that manage them. One row an event; the served names say what holds now.
--- What is latest is decided by (time, offset): a late event changes only what nothing later has changed.
+-- What is latest is decided by (time, offset): a late event changes only what nothing later has changed. What another
+-- institution than the managing one says of registration, contract and transfer has no effect (refused_events).
 
 CREATE TABLE resident_events_v1
 (
@@ -74,7 +75,7 @@ SELECT
     id, resident, event, time, recordedtime, knowntime, institution, sex, birth_date, team, doctor, reason, cause, label,
     topic, partition, offset
 FROM resident_events_v1 FINAL
-WHERE missing = '';
+WHERE missing = '' AND id NOT IN (SELECT r.event FROM refused_events AS r);
 
 CREATE OR REPLACE VIEW residents AS
 SELECT

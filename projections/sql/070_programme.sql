@@ -101,7 +101,8 @@ WHERE multiIf(
 );
 
 CREATE OR REPLACE VIEW programme AS
-SELECT * EXCEPT missing FROM programme_v1 FINAL WHERE missing = '';
+SELECT * EXCEPT missing FROM programme_v1 FINAL
+WHERE missing = '' AND id NOT IN (SELECT r.event FROM refused_events AS r);
 
 CREATE OR REPLACE VIEW unparsed_programme AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM programme_v1 FINAL WHERE missing != '';

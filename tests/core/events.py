@@ -99,7 +99,8 @@ def any_inputs(draw: st.DrawFn) -> list[Input]:
     return inputs
 
 
-MINUTES = st.integers(0, 9 * 24 * 60)  # of nine days before `START`
+#: Of nine days before `START`; seconds of delivery must not decide whether something is two hours or a day old.
+MINUTES = st.integers(0, 9 * 24 * 60).filter(lambda minutes: minutes not in (120, 1440))
 PRESSURES = st.tuples(st.integers(84, 200), st.integers(45, 118)).filter(lambda p: p[0] > p[1] + 10)
 
 

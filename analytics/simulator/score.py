@@ -101,7 +101,8 @@ def score(truth: Truth, alerts: Iterable[Alert]) -> dict[str, Any]:
     end = truth.district["end"]
     by_rule: dict[str, list[Alert]] = defaultdict(list)
     for alert in alerts:
-        by_rule[alert.rule].append(alert)
+        if alert.raised <= end:  # what a running Mailiu says of the time after it is no part of the simulation
+            by_rule[alert.rule].append(alert)
     names = [*rules(), *sorted(set(by_rule) - set(rules()))]
     rows = [_row(name, truth, by_rule.get(name, []), end) for name in names]
     hand, settled = sum(row["hand_work"] for row in rows), sum(row["settled"] for row in rows)

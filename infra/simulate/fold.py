@@ -117,9 +117,10 @@ class _Folder:
         self.offset += 1
 
     def _tick(self, at: int) -> None:
+        """A tick of one identity in every process, so that what it raises does not depend on who folds it."""
         stamp = from_milliseconds(at)
         tick = {
-            "specversion": "1.0", "id": str(at), "source": f"clock/{self.partition.number}", "type": TICK,
+            "specversion": "1.0", "id": str(at), "source": "clock/simulated", "type": TICK,
             "subject": f"partition-{self.partition.number}", "time": stamp, "recordedtime": stamp, "data": {},
         }  # fmt: skip
         self._append(orjson.dumps(tick))

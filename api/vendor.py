@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import orjson
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI, Path, Request
 from pydantic import BaseModel, Field
@@ -21,13 +22,16 @@ from api.append import Checked, Result, carry_out, judge
 from api.backend import Backend, BackendDependency, kafka
 from api.problem import Problem, problems
 from infra.clock import clock
+from infra.log import Log
 from infra.settings import settings
 from mqtt_ingest import clock_trust, histories, vendor
 from mqtt_ingest.address import VENDOR
 from mqtt_ingest.bindings import Bindings
 from mqtt_ingest.gate import LARGEST, Answer, Gate, Refusal
+from mqtt_ingest.pipeline import Pipeline
 from mqtt_ingest.receipts import receipt
-from mqtt_ingest.rejected import follow, records
+from mqtt_ingest.rejected import WAITING, Register, Rejected, everything, follow, records
+from mqtt_ingest.waiting import Waiting
 from schemas.topics import DEVICES, REJECTED
 
 SECONDS = 15  # until the bindings must be known, at the first call
@@ -54,45 +58,76 @@ class Receipts(BaseModel):
     receipts: list[Receipt]
 
 
+class Silent:
+    """Where receipts would go: a vendor's cloud has had its own in the answer."""
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish nothing."""
+
+    async def room(self) -> None:
+        """There always is."""
+
+
 class Door:
-    """The gate of this process, with every binding; opened by the first call."""
+    """The gate of this process with every binding, and what waits for a device; opened by the first call."""
 
     def __init__(self) -> None:
         self.gate = Gate(Bindings(), settings().zone, clock_trust.TOLERANCE)
+        self.waiting = Waiting()
         self.file = settings().home / "api" / "vendor.clocks.json"
         self.gate.clocks = histories.load(self.file)
         self._known = asyncio.Event()
-        self._following: asyncio.Task[None] | None = None
+        self._working: asyncio.Task[None] | None = None
 
-    async def opened(self) -> Gate:
+    async def opened(self, log: Log) -> Gate:
         """The gate, once the bindings are known. A `Problem` 503 when Kafka does not tell them."""
-        if self._following is None or self._following.done():
+        if self._working is None or self._working.done():
             self._known.clear()
-            self._following = asyncio.create_task(self._follow())
-        async with kafka():
-            async with asyncio.timeout(SECONDS):
-                known = asyncio.create_task(self._known.wait())
-                await asyncio.wait({known, self._following}, return_when=asyncio.FIRST_COMPLETED)
-                known.cancel()
+            self._working = asyncio.create_task(self._work(log))
+        async with kafka(), asyncio.timeout(SECONDS):
+            known = asyncio.create_task(self._known.wait())
+            await asyncio.wait({known, self._working}, return_when=asyncio.FIRST_COMPLETED)
+            known.cancel()
             if not self._known.is_set():
                 raise KafkaError("the bindings cannot be read")
         return self.gate
 
-    async def _follow(self) -> None:
-        async with contextlib.aclosing(follow(DEVICES)) as batches:
-            async for batch in batches:
-                if batch is None:
-                    self._known.set()
-                for record in batch or ():
-                    self.gate.bindings.apply((record.key or b"").decode(errors="replace"), record.value)
+    async def _work(self, log: Log) -> None:
+        """Follow the bindings, and take what waited once its device is bound; ends where Kafka fails."""
+        with contextlib.suppress(KafkaError, LookupError):
+            await self._load()
+            again = asyncio.create_task(Pipeline(Silent(), log, self.gate, self.waiting).again())
+            try:
+                async with contextlib.aclosing(follow(DEVICES)) as batches:
+                    async for batch in batches:
+                        self._learn(batch)
+                        if again.done():
+                            again.result()
+            finally:
+                again.cancel()
+
+    def _learn(self, batch: list[ConsumerRecord] | None) -> None:
+        if batch is None:
+            self._known.set()
+        for record in batch or ():
+            device = self.gate.bindings.apply((record.key or b"").decode(errors="replace"), record.value)
+            if device is not None and self._known.is_set():
+                self.waiting.changed(device)
+
+    async def _load(self) -> None:
+        """What waited when the API was stopped."""
+        register = Register(only_waiting=True)
+        async for record in everything(REJECTED):
+            register.apply(record.value)
+        self.waiting.everything(one for one in register.by_id.values() if one.at and one.at.vendor)
 
     async def close(self) -> None:
         """Stop following, and keep what is known of the clocks."""
-        if self._following is None:
+        if self._working is None:
             return
-        self._following.cancel()
-        with contextlib.suppress(asyncio.CancelledError, KafkaError, LookupError):
-            await self._following
+        self._working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._working
         histories.save(self.file, self.gate.clocks)
 
 
@@ -138,9 +173,13 @@ async def call(
     if len(body) > LARGEST:
         raise Problem(413, f"at most {LARGEST} bytes a call")
     door: Door = request.app.state.vendor_door
-    gate, now = await door.opened(), clock().now()
+    gate, now = await door.opened(backend.log), clock().now()
+    changes = door.waiting.changes
     answers = gate.take(f"{VENDOR}{name}", body, now)
     receipts = [orjson.loads(one) for one in await _settle(backend, answers, now)]
+    for answer in answers:
+        if answer.refusal is not None and answer.refusal.reason in WAITING:
+            door.waiting.add(Rejected(orjson.loads(next(records(answer, now)))), changes)
     accepted = sum(one["status"] == "accepted" for one in receipts)
     return Receipts(accepted=accepted, rejected=len(receipts) - accepted, receipts=receipts)
 

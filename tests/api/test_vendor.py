@@ -29,7 +29,7 @@ async def called(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Called]:
     bindings.apply("KB-001", orjson.dumps(registered("KB-001")))
     bindings.apply("KB-001/*/R1/0", orjson.dumps(bound("KB-001", "R1")))
 
-    async def opened(_: door.Door) -> Gate:
+    async def opened(_: door.Door, log: object) -> Gate:
         return gate
 
     gate = Gate(bindings)

@@ -106,19 +106,23 @@ def test_a_gateway_publishes_once_it_is_authorized_and_not_after(house: House) -
     tie = {"device": device, "gateway": gateway}
     with Devices() as devices:
         ask(house, devices, device, {"battery": 70}, "status")
-        assert devices.ask(gateway, reading, "json", house.id)["reason"] == "not-authorized"
+        devices.publish(gateway, reading, "json", house.id)
+        (refused,) = devices.answers_to({"g1"})
+        assert (refused["reason"], refused["device"]) == ("not-authorized", device)
         house.post(house.event("mailiu.device.gateway-authorized.v1", f"device:{device}", tie))
-        ((topic, waited),) = devices.answers(1)  # what was refused is taken by itself, and the gateway told
-        assert topic == f"{gateway}/receipt"
-        assert (waited["id"], waited["status"], waited["device"]) == ("g1", "accepted", device)
+        (taken,) = devices.answers_to({"g1"})  # what was refused is taken by itself, and the gateway told
+        assert (taken["status"], taken["device"]) == ("accepted", device)
         house.post(house.event("mailiu.device.gateway-revoked.v1", f"device:{device}", tie))
         tries = iter(range(10_000))
-        wait_until(
-            lambda: devices.ask(gateway, reading | {"id": f"g-{next(tries)}"}, "json", house.id)["reason"]
-            == "not-authorized",
-            "the bridge knows that the gateway is revoked",
-        )  # fmt: skip
-    assert "g1" not in {one["reading"] for one in refusals([f"mqtt/{house.id}/{device}"]) if "resolved" in one}
+
+        def revoked() -> bool:
+            id = f"g-{next(tries)}"
+            devices.publish(gateway, reading | {"id": id}, "json", house.id)
+            return bool(devices.answers_to({id})[0]["reason"] == "not-authorized")
+
+        wait_until(revoked, "the bridge knows that the gateway is revoked")
+    resolved = [one for one in refusals([f"mqtt/{house.id}/{device}"]) if "resolved" in one]
+    assert resolved
     assert readings(house, resident, 1)[-1]["device"] == device
 
 

@@ -7,7 +7,7 @@ CORE := streams/rules $(filter-out $(addprefix streams/,batches.py progress.py r
 	ticker.py worker.py),$(wildcard streams/*.py))
 LOADS := pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup system run test check bench docs clean
+.PHONY: help setup system run test check bench audit sbom docs clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,13 @@ check: setup ## ruff, mypy, import contracts
 
 bench: setup ## Measure against named references
 	$(BIN)/mailiu bench
+
+audit: setup ## Ask for known weaknesses of the locked packages (build/audit.json)
+	$(BIN)/python -m infra.supply
+
+sbom: setup ## Bill of materials, CycloneDX (build/sbom.json)
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json
 
 docs: setup ## Write the generated pages of docs/
 	$(BIN)/mailiu settings --markdown > docs/settings.md

@@ -16,7 +16,18 @@ def audit(out: Path = Path(ADVISORIES), tool: tuple[str, ...] = (sys.executable,
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     out.unlink(missing_ok=True)
-    command = [*tool, "-r", "requirements.lock", "--disable-pip", "--progress-spinner", "off", "-f", "json", "-o", out]
+    command = [
+        *tool,
+        "-r",
+        "requirements.lock",
+        "--disable-pip",
+        "--progress-spinner",
+        "off",
+        "-f",
+        "json",
+        "-o",
+        str(out),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         packages = orjson.loads(out.read_bytes())["dependencies"]
@@ -31,10 +42,8 @@ def audit(out: Path = Path(ADVISORIES), tool: tuple[str, ...] = (sys.executable,
         print(f"{package['name']} {package['version']}: {weakness['id']}, fixed in {fixed}")
     print(f"{len(packages) - len(skipped)} packages audited, {len(found)} known weaknesses")
     if skipped:
-        print(
-            f"not audited, since the advisories do not know them: {', '.join(each['name'] for each in skipped)}",
-            file=sys.stderr,
-        )
+        names = ", ".join(each["name"] for each in skipped)
+        print(f"not audited, since the advisories do not know them: {names}", file=sys.stderr)
     return 1 if found else 0
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from infra.log import Log
+from infra.observe import metrics
 from infra.rejected import record
 from mqtt_ingest.decoded import shown
 from mqtt_ingest.texts import explain
@@ -72,5 +73,6 @@ async def keep(log: Log, actor: str, refused: Iterable[Kept]) -> None:
         id, cut = identity(source, hashlib.sha256(raw).hexdigest()), raw[:KEPT_BYTES]
         value = record(id, source, why.reason, why.field, why.value, why.message, cut, **where)
         futures.append(await log.producer.send(REJECTED, orjson.dumps(value), source.encode()))
+        metrics.REJECTED.labels(why.reason).inc()
     for future in futures:
         await future

@@ -23,6 +23,7 @@ from api.backend import Backend, BackendDependency, kafka
 from api.problem import Problem, problems
 from infra.clock import clock
 from infra.log import Log
+from infra.observe import metrics
 from infra.settings import settings
 from mqtt_ingest import clock_trust, histories, vendor
 from mqtt_ingest.address import VENDOR
@@ -212,6 +213,9 @@ def _refused(answer: Answer, result: Result) -> Answer:
 
 async def _keep(backend: Backend, answers: list[Answer], now: datetime) -> None:
     assert backend.log.producer is not None
+    for answer in answers:
+        if answer.refusal is not None:
+            metrics.REJECTED.labels(answer.refusal.reason).inc()
     futures = [
         await backend.log.producer.send(REJECTED, value, answer.at.source.encode())
         for answer in answers

@@ -11,6 +11,7 @@ import yaml
 
 from api.auth import issue
 from infra.settings import settings
+from schemas.registry import EVENTS
 from tests.stack import ROOT, Stack, wait_until
 
 RULES = ROOT / "infra" / "observe" / "alerts.yml"
@@ -42,6 +43,13 @@ def test_every_rule_has_severity_summary_and_a_section_that_says_what_to_do() ->
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert re.search("[一-鿿]", rule["annotations"]["summary"]), rule["alert"]
         assert f"`{rule['alert']}`" in page, rule["alert"]
+
+
+def test_every_event_type_that_a_rule_names_is_one() -> None:
+    patterns = [found for rule in FOUND for found in re.findall(r'type=~?"([^"]+)"', rule["expr"])]
+    assert patterns
+    for pattern in patterns:
+        assert any(re.fullmatch(pattern.replace("\\\\", "\\"), type) for type in EVENTS), pattern
 
 
 @pytest.mark.stack

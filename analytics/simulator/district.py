@@ -41,11 +41,11 @@ class District:
         """How many residents measure at home at some time."""
         return int((self.lives.programme.enrolled < self.lives.days).sum())
 
-    def publications(self, which: Any = slice(None)) -> Iterator[tuple[int, str, bytes]]:
+    def publications(self) -> Iterator[tuple[int, str, bytes]]:
         """Instant of receipt (ms since 1970), MQTT topic and payload of what devices publish, in order of receipt."""
         persons = self.lives.programme.person
         centre = self.lives.people.centre[persons]
-        return publications(self.deliveries.take(which), persons, centre, self.lives.names, self.begin)
+        return publications(self.deliveries, persons, centre, self.lives.names, self.begin)
 
     def truth(self) -> Iterator[dict[str, Any]]:
         """The hidden truth, a dict a line."""

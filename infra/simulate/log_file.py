@@ -24,6 +24,8 @@ import zstandard
 
 from analytics.simulator.care import Care
 from analytics.simulator.district import District
+from analytics.simulator.parameters import Bools
+from analytics.simulator.payload import publications
 from mqtt_ingest.bindings import Bindings
 from mqtt_ingest.gate import Gate
 from schemas.envelope import Event, from_milliseconds
@@ -49,19 +51,13 @@ def write(district: District, path: Path, processes: int = 2, advance: Callable[
     facts = bindings(district)
     with tempfile.TemporaryDirectory(prefix="mailiu-simulate-", dir=path.parent) as folder:
         parts = [Path(folder) / f"{number}" for number in range(processes)]
-        refused: Counter[str] = Counter()
+        owner = np.abs(district.deliveries.owner)
+        jobs = [(_Share(district, owner % processes == number), facts, part) for number, part in enumerate(parts)]
         if processes == 1:
-            refused += _gate(list(district.publications()), facts, parts[0])
+            refused = _gate(*jobs[0])
         else:
-            owner = np.abs(district.deliveries.owner)
-            spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
-                waiting = [
-                    pool.submit(_gate, list(district.publications(owner % processes == number)), facts, part)
-                    for number, part in enumerate(parts)
-                ]
-                for one in waiting:
-                    refused += one.result()
+            with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+                refused = sum(pool.map(_gate, *zip(*jobs, strict=True)), Counter[str]())
         return Written(_merge(district, parts, path, advance), refused)
 
 
@@ -137,7 +133,18 @@ def _care(district: District) -> Iterator[bytes]:
         yield b"%0*d %b\n" % (KEY, received, orjson.dumps(whole))
 
 
-def _gate(publications: list[tuple[int, str, bytes]], facts: Facts, part: Path) -> Counter[str]:
+class _Share:
+    """What some of a district's devices publish, in a form that is cheap to hand to another process."""
+
+    def __init__(self, district: District, which: Bools) -> None:
+        persons = district.lives.programme.person
+        self.arguments = (
+            district.deliveries.take(which), persons, district.lives.people.centre[persons], district.lives.names,
+            district.begin,
+        )  # fmt: skip
+
+
+def _gate(share: _Share, facts: Facts, part: Path) -> Counter[str]:
     """Send publications through a gate that knows ``facts``; accepted events go to ``part``. What was refused."""
     known = Bindings()
     for key, value in facts:
@@ -146,7 +153,7 @@ def _gate(publications: list[tuple[int, str, bytes]], facts: Facts, part: Path) 
     with part.open("wb") as out:
         pending: list[bytes] = []
         last = -1
-        for sent, topic, payload in publications:
+        for sent, topic, payload in publications(*share.arguments):
             if sent != last:
                 out.writelines(sorted(pending))
                 pending, last = [], sent

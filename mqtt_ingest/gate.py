@@ -142,7 +142,9 @@ class Gate:
 
         What measures people itself publishes for itself, whatever it calls itself in its payload.
         """
-        named = (one.device or "").removeprefix("Device/")
+        if one.device is None:
+            return at
+        named = one.device.removeprefix("Device/")
         if not CODE.fullmatch(named) or named == at.device:
             return at
         if at.vendor:
@@ -163,8 +165,6 @@ class Gate:
         if found(id):
             return refuse("invalid", "id", "…", "a number of a person is no id")
         known = self.bindings.known(at.device)
-        crisis = is_crisis(one.kind, one.values, {"rules": self.bindings.rules})
-        nobody = (device_event.person_unknown(at, one, id, verdict),) if crisis and at.institution else ()
         if one.statistic is not None:
             return refuse("invalid", "descriptive_statistic", one.statistic, "an aggregate is no single measurement")
         if foreign := self._foreign(at):
@@ -178,14 +178,20 @@ class Gate:
             failed = (device_event.failed(at, one, id, verdict, bound, time),) if one.technical in FAULTS else ()
             return refuse(one.technical, *one.fault, one.detail, (*failed, *status) if known else ())
         if not known:
-            return refuse("unknown-device", "device", at.device, also=nobody)
-        if holder == "ambiguous":
-            return refuse("ambiguous-binding", "device", _place(at.device, slot), also=nobody + status)
+            return refuse("unknown-device", "device", at.device, also=self._crisis(at, one, id, verdict))
         if bound is None:
-            return refuse("unbound-device", "device", _place(at.device, slot), also=nobody + status)
+            reason = "ambiguous-binding" if holder == "ambiguous" else "unbound-device"
+            also = self._crisis(at, one, id, verdict) + status
+            return refuse(reason, "device", _place(at.device, slot), also=also)
         model, shared = self.bindings.model(at.device), self.bindings.shared(at.device, verdict.time)
         event = device_event.measured(at, one, id, verdict, bound, time, model, shared)
         return Answer(event=event, also=status, **rest)
+
+    def _crisis(self, at: Address, one: Decoded, id: str, verdict: Verdict) -> tuple[Event, ...]:
+        """What is told of a value that cannot be given to anybody: that somebody must look, if it is a crisis."""
+        if not at.institution or not is_crisis(one.kind, one.values, {"rules": self.bindings.rules}):
+            return ()
+        return (device_event.person_unknown(at, one, id, verdict),)
 
     def _foreign(self, at: Address) -> tuple[str, str, str] | None:
         """Why the device may not be spoken for from there: reason, field and value."""
@@ -240,7 +246,7 @@ class Gate:
         at = at.of(named) if named and named != at.device else at
         content = hashlib.blake2b(orjson.dumps(data), digest_size=16).digest()
         id = id or f"{now}-{content.hex()}"
-        if refused := self._nobodys(at, payload, now, id):
+        if refused := self._unknown(at, payload, now, id):
             return refused
         event = device_event.reported(at, id, data, now, self.bindings.holder(at.device, None, now))
         return Answer(at, id, payload, event=event, content=content)
@@ -249,13 +255,13 @@ class Gate:
         """`up/command-result`: what became of a command, as the device says; raises `Undecodable`."""
         result, named = device_event.result_in(payload)
         at = at.of(named) if named and named != at.device else at
-        if refused := self._nobodys(at, payload, now, result["id"]):
+        if refused := self._unknown(at, payload, now, result["id"]):
             return refused
         event = device_event.answered(at, result, now, self.bindings.holder(at.device, None, now))
         content = hashlib.blake2b(orjson.dumps(result), digest_size=16).digest()
         return Answer(at, result["id"], payload, event=event, content=content)
 
-    def _nobodys(self, at: Address, payload: bytes, now: int, id: str) -> Answer | None:
+    def _unknown(self, at: Address, payload: bytes, now: int, id: str) -> Answer | None:
         """The refusal of what is said by, or for, a device that is not known there."""
         if foreign := self._foreign(at):
             return self._refuse(at, now, payload, *foreign, id=id)

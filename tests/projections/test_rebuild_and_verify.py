@@ -38,19 +38,32 @@ def lived(parts: Stack) -> Stack:
     """The stack after some residents had alerts, devices and a retraction."""
     long_ago = "2026-01-01T00:00:00Z"
     residents = [f"{RUN}-R{n}" for n in range(8)]
-    events = []
+    trace = {"sha256": "ab" * 32, "media_type": "application/dicom", "bytes": 100}
+    events = [event("rule.activated.v1", RUN, f"2026-01-0{n}T00:00:00Z", rule="bp-crisis", version=1) for n in (1, 2)]
     for resident in residents:
         events += [
             event("resident.registered.v1", resident, long_ago, sex="female", birth_date="1955-05-05"),
             event("device.registered.v1", f"device:D-{resident}", long_ago, device=f"D-{resident}"),
             event("device.bound.v1", resident, long_ago, device=f"D-{resident}"),
             *(crisis(resident, n) for n in range(6)),
+            event("reading.oxygen-measured.v1", resident, rfc3339(datetime.now(UTC)), value=85, pulse=135),
+            event(
+                "reading.ecg-measured.v1",
+                resident,
+                rfc3339(datetime.now(UTC)),
+                leads=1,
+                duration=30,
+                sampling_rate=300,
+                trace=trace,
+            ),
         ]
     asyncio.run(append(*events))
     wait_until(
         lambda: count(f"SELECT uniqExact(resident) FROM alerts WHERE startsWith(resident, '{RUN}')") == 8, "alerts"
     )
     wait_until(lambda: count(f"SELECT count() FROM bindings WHERE startsWith(resident, '{RUN}')") == 8, "bindings")
+    told = "SELECT count() FROM log WHERE topic = 'devices' AND key = 'rule/bp-crisis'"
+    wait_until(lambda: count(told) >= 2, "the activated rule for gateways")
     return parts
 
 

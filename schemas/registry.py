@@ -14,6 +14,7 @@ from schemas import (
     device,
     identity,
     maternal,
+    merge,
     monitoring,
     notice,
     organization,
@@ -28,6 +29,7 @@ CONTEXTS = (
     organization,
     resident,
     consent,
+    merge,
     identity,
     device,
     monitoring,
@@ -43,16 +45,18 @@ CONTEXTS = (
 #: Events that gateways accept, by type.
 EVENTS: dict[str, type[Data]] = {type: model for context in CONTEXTS for type, model in context.EVENTS.items()}
 #: Events that only the fold makes; recomputable, on the topic `derived`.
-DERIVED: dict[str, type[Data]] = resident.DERIVED | alert.DERIVED | notice.DERIVED | device.DERIVED | clock.DERIVED
+DERIVED: dict[str, type[Data]] = (
+    resident.DERIVED | merge.DERIVED | alert.DERIVED | notice.DERIVED | device.DERIVED | clock.DERIVED
+)
 #: Old type -> (newer type, function that lifts the data).
 UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**chronic.UPCASTERS}
 #: Types that concern many residents and are appended to every partition.
 BROADCAST = frozenset(organization.EVENTS) | frozenset(rule.EVENTS) | {"mailiu.device.model-registered.v1"}
 #: Types that only Mailiu's own parts write, never a client.
-INTERNAL = frozenset(clock.EVENTS) | frozenset(identity.EVENTS)
+INTERNAL = frozenset(clock.EVENTS) | merge.INTERNAL | frozenset(identity.EVENTS)
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: Types that are nobody's in particular; every other event names its institution.
-WITHOUT_INSTITUTION = frozenset(rule.EVENTS) | frozenset(clock.EVENTS) | frozenset(clock.DERIVED)
+WITHOUT_INSTITUTION = merge.INTERNAL | frozenset(rule.EVENTS) | frozenset(clock.EVENTS) | frozenset(clock.DERIVED)
 
 
 def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False, derived: bool = False) -> Event:

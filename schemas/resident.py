@@ -59,11 +59,11 @@ class Unlabelled(Labelled):
 
 
 class EventRefused(Data):
-    """Derived: an event of the log that has no effect, since its institution may not say this of the resident."""
+    """Derived: an event of the log that has no effect: its institution may not say this of the resident, or not now."""
 
     event: UUID = Field(description="identity of the event")
     type: str
-    reason: Literal["managed-elsewhere"]
+    reason: Literal["managed-elsewhere", "already-merged", "not-merged"]
     field: str
     value: str | None = None
 

@@ -41,7 +41,7 @@ def details(case: Case) -> Touched:
     if born is None or not _stand(case, "birth", born):
         return NOTHING
     case.state.pop("held", None)
-    _heed(case)  # whether a child's consent counts is settled by the birth date
+    heed(case)  # whether a child's consent counts is settled by the birth date
     return PERSON
 
 
@@ -179,11 +179,11 @@ def consented(case: Case) -> Touched:
             notice.recall(case, "consent-withdrawn")
     if consent.MONITORING not in case.event.data["scopes"]:
         return NOTHING
-    _heed(case)
+    heed(case)
     return PERSON
 
 
-def _heed(case: Case) -> None:
+def heed(case: Case) -> None:
     """Use nothing that was measured while consent for monitoring stood withdrawn, and end its tasks if it does now."""
     if consent.ever_withdrawn(case.state, consent.MONITORING):
         summary.refresh_all(case)
@@ -213,6 +213,14 @@ def plan_marked(case: Case) -> Touched:
     """The plan was paused, resumed or ended."""
     plan.marked(case)
     return WATCH
+
+
+def wears(case: Case) -> Touched:
+    """A device is bound to another record of the same person: its model tells whether its readings may be believed."""
+    data = case.event.data
+    if data.get("model") is not None:
+        case.state.setdefault("worn", {})[data["device"]] = data["model"]
+    return NOTHING
 
 
 def bound(case: Case) -> Touched:

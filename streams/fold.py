@@ -16,6 +16,7 @@ from streams import (
     drug,
     glucose,
     latecomer,
+    merge,
     outlier,
     posture,
     pregnancy,
@@ -32,7 +33,7 @@ from streams.calendar import HOUR, day_of, midnight
 from streams.case import Case, Finding
 from streams.escalation import ESCALATION, escalate
 from streams.escalation import due as reschedule
-from streams.event import TICK, Input, Output
+from streams.event import DEVICES, TICK, Input, Output
 from streams.facts import Facts, learn, new_facts
 from streams.measured import EVIDENCE
 from streams.rules import Rule
@@ -88,22 +89,55 @@ def fold(state: State | None, event: Input, facts: Facts) -> tuple[State, list[O
     if event.type == TICK:
         _tick(case)
         return state, case.outputs
+    about_merging = event.type in merge.ABOUT or event.type == merge.CARRIED
     handler = HANDLERS.get(event.type)
-    if handler is None or known(state, event.identity):
+    if (handler is None and not about_merging) or known(state, event.identity):
         return state, case.outputs
     if event.type in care.MANAGED and not care.may(case):
         remember(state, "seen", case.now, event.identity)
-        return state, case.outputs
+    elif about_merging:
+        _merging(case)
+    elif "into" in state:
+        merge.forward(case)
+    else:
+        _take(case)
+    return state, case.outputs
+
+
+def _take(case: Case) -> None:
+    """Let the event change the state, and evaluate what it concerns."""
+    state, event = case.state, case.event
     if event.institution is not None:
         state["sender"] = event.institution
-    touched = [*handler(case), *device.heard(case)]
+    touched = [*HANDLERS[event.type](case), *device.heard(case)]
     if event.type not in EVIDENCE:
         remember(state, "seen", case.now, event.identity)
+    merge.note(state, event)
     if event.origin == "import":
         state["due"].setdefault(IMPORT, event.recorded)
     elif "died" not in state:
         evaluate(case, touched)
-    return state, case.outputs
+
+
+def _merging(case: Case) -> None:
+    """Two records of one person become one, or two again; what is carried from one to the other is folded here."""
+    state, event = case.state, case.event
+    remember(state, "seen", case.now, event.identity)
+    about = merge.ABOUT.get(event.type)
+    if about is not None:
+        about(case)
+    elif "into" in state and event.data.get("carry") is None:
+        merge.pass_on(case)
+        return
+    again = merge.complete(case) or event.type == "mailiu.resident.returned.v1"
+    for one in merge.later(case) if event.type == merge.CARRIED else ():
+        carried = Case(state, one, case.facts, case.horizon)
+        touched = merge.take(carried)
+        if "into" not in state and "died" not in state:
+            evaluate(carried, touched)
+        case.outputs += [output for output in carried.outputs if output.topic != DEVICES]
+    if again and "into" not in state:
+        evaluate(case, RULES)
 
 
 def due(state: State) -> int | None:

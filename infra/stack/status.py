@@ -18,7 +18,12 @@ from infra.stack.supervisor import State, read_status
 from schemas.topics import DERIVED, DEVICES, EVENTS, REJECTED
 
 #: Consumer group of each part and the topics it has to keep up with.
-GROUPS = {"writer": (EVENTS, DERIVED, REJECTED, DEVICES), "worker": (EVENTS,), "sender": (DERIVED,)}
+GROUPS = {
+    "writer": (EVENTS, DERIVED, REJECTED, DEVICES),
+    "worker": (EVENTS,),
+    "sender": (DERIVED,),
+    "carrier": (DERIVED,),
+}
 
 LITTLE = 512 << 20  #: bytes free on a part's disk below which `mailiu status` speaks of it
 

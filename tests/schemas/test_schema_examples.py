@@ -25,7 +25,7 @@ ENVELOPE: Registry[Any] = Registry().with_resource(
 BEYOND_SCHEMA = {
     "diastolic-not-below-systolic", "swapped-office-pressure", "ends-before-it-starts", "no-such-day",
     "time-without-offset", "until-without-offset", "no-action-without-why", "reading-is-no-identity",
-    "alert-is-no-identity", "bad-0", "holds-a-phone-number", "subject-is-an-identity-number",
+    "alert-is-no-identity", "merge-is-no-identity", "bad-0", "holds-a-phone-number", "subject-is-an-identity-number",
 }  # fmt: skip
 
 

@@ -114,6 +114,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         more = error.more if isinstance(error, Problem) else {}
         detail = error.detail if isinstance(error, Problem) else ""
+        if error.status_code in (401, 403):
+            _note_refused(request, error.status_code, detail if error.status_code == 401 else "not allowed")
         return problem_response(request.url.path, error.status_code, detail, error.headers, **more)
 
     async def validation(request: Request, error: Exception) -> Response:
@@ -138,6 +140,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(Exception, ours)
+
+
+def _note_refused(request: Request, status: int, why: str) -> None:
+    """A line for whoever looks for attacks; by route and without what was sent, which may be a name."""
+    route = getattr(request.scope.get("route"), "path", "?")
+    address = request.client.host if request.client else "?"
+    logging.getLogger("mailiu.api").warning("refused %d %s %s from %s: %s", status, request.method, route, address, why)
 
 
 def _field_error(field: str, value: object, message: str) -> dict[str, str | None]:

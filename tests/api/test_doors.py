@@ -164,6 +164,16 @@ async def test_no_other_origin_may_call_unless_it_is_named(monkeypatch: pytest.M
     assert "access-control-allow-origin" not in other.headers
 
 
+async def test_who_is_refused_is_in_the_log_by_route_and_address_only(caplog: pytest.LogCaptureFixture) -> None:
+    async with client() as (http, _):
+        await http.get("/v1/residents/Wang", headers={"Authorization": "Bearer Wang"})
+        await http.get("/v1/residents/Wang", headers=bearer("analyst"))
+    assert [record.getMessage() for record in caplog.records if record.name == "mailiu.api"] == [
+        "refused 401 GET /v1/residents/{resident} from 127.0.0.1: the token is not valid",
+        "refused 403 GET /v1/residents/{resident} from 127.0.0.1: not allowed",
+    ]
+
+
 # ---- paths and headers
 
 

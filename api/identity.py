@@ -4,6 +4,7 @@ What is sent here is never repeated: not in an answer, not in a problem, not in 
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
@@ -142,7 +143,7 @@ async def show(
     clear = who.may("names")
     await backend.viewed(who, "identity" if clear else "masked-identity", resident, purpose)
     try:
-        identity = await asyncio.to_thread(vault().open, resident)
+        identity = await _open(backend, resident)
     except Erased as error:
         raise gone(resident) from error
     except Unknown as error:
@@ -168,6 +169,21 @@ async def lookup(who: Identifier, backend: BackendDependency, body: Sought) -> F
     if not residents:
         raise Problem(404, "nobody is found")
     return Found(residents=residents)
+
+
+#: Records that were merged into this one.
+MERGED = "SELECT resident FROM aliases WHERE survivor = {resident:String} ORDER BY resident"
+
+
+async def _open(backend: Backend, resident: str) -> Identity:
+    """Who the resident is, as recorded under this id, else under one that was merged into it."""
+    try:
+        return await asyncio.to_thread(vault().open, resident)
+    except Unknown:
+        for row in await backend.tables.rows(MERGED, {"resident": resident}):
+            with suppress(Unknown):
+                return await asyncio.to_thread(vault().open, row["resident"])
+        raise
 
 
 def gone(resident: str) -> Problem:

@@ -170,8 +170,9 @@ def score(
             raise Refusal(f"{log} is no file of events from `mailiu simulate`: {error}") from error
         alerts = list(folded.alerts.values())
         cost = {
-            "events": folded.events, "acts": folded.acts, "events_per_cpu_second": folded.events / folded.cpu,
-            "state_bytes_median": folded.median_bytes, "unfoldable": len(folded.unfoldable),
+            "events": folded.events, "acts": folded.acts, "notices": folded.notices,
+            "events_per_cpu_second": folded.events / folded.cpu, "state_bytes_median": folded.median_bytes,
+            "unfoldable": len(folded.unfoldable),
         }  # fmt: skip
     else:
         from infra.simulate.served import alerts_of

@@ -23,11 +23,13 @@ from schemas.envelope import from_milliseconds, milliseconds
 from schemas.registry import BROADCAST
 from schemas.topics import partition_of
 from streams import fold as core
-from streams.event import TICK
+from streams.event import TICK, Output
 from streams.partition import Partition, Plain
 from streams.store import Store
 
 MINUTE = 60_000
+QUEUED, REACHED = "mailiu.notice.queued.v1", "mailiu.notice.delivered.v1"
+DELIVERED = 5_000  #: ms after which a notice is delivered
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Folded:
     alerts: dict[str, Alert] = field(default_factory=dict)
     events: int = 0
     acts: int = 0
+    notices: int = 0
     unfoldable: list[str] = field(default_factory=list)
     cpu: float = 0.0  #: seconds of processor
     bytes: list[int] = field(default_factory=list)  #: encoded state of each resident who ever measured
@@ -58,6 +61,7 @@ def fold(path: Path, until: int, processes: int = 2, tick_minutes: int = 5, clin
             whole.alerts |= part.alerts
             whole.events += part.events
             whole.acts += part.acts
+            whole.notices += part.notices
             whole.unfoldable += part.unfoldable
             whole.cpu += part.cpu
             whole.bytes += part.bytes
@@ -128,14 +132,31 @@ class _Folder:
     def _apply(self) -> None:
         if not self.batch:
             return
-        for step in self.partition.steps(self.batch):
+        batch, self.batch = self.batch, []
+        for step in self.partition.steps(batch):
             self.result.unfoldable += [one.error for one in step.unfoldable]
             for output in step.outputs:
                 if output.type.startswith("mailiu.alert."):
                     self.where[output.key] = output.value.get("institution")
                     self._note(output.time, output.key, output.value["data"])
+                elif output.type == QUEUED:
+                    self._deliver(output)
             self.partition.commit(step)
-        self.batch = []
+
+    def _deliver(self, output: Output) -> None:
+        """Every notice reaches whom it is for, at once: else each red would climb as one that nobody was told of."""
+        stamp = from_milliseconds(output.time + DELIVERED)
+        notice = output.value["data"]["notice"]
+        self.result.notices += 1
+        self._append(
+            orjson.dumps(
+                {
+                    "specversion": "1.0", "id": f"delivered/{notice}", "source": "sender/simulated", "type": REACHED,
+                    "subject": output.key, "time": stamp, "recordedtime": stamp,
+                    "institution": output.value.get("institution"), "data": {"notice": notice, "channel": "app"},
+                }
+            )
+        )  # fmt: skip
 
     def _note(self, at: int, resident: str, data: dict[str, Any]) -> None:
         before = self.result.alerts.get(data["alert"])

@@ -9,8 +9,8 @@ from schemas.envelope import Event
 from schemas.identity import Contact, Identity
 from schemas.private import found, texts
 
-#: Events whose texts are all codes need no look into the vault: prose has blanks or letters beyond ASCII.
-PROSE = re.compile(r"[^\x00-\x7f]|[A-Za-z]\s+[A-Za-z]")
+#: Events whose texts are all codes (one word in one case) need no look into the vault.
+PROSE = re.compile(r"[^\x00-\x7f]|\s|[A-Z][a-z]")
 
 
 def personal(event: Event) -> str | None:

@@ -99,6 +99,7 @@ def resident() -> Iterator[str]:
 def test_a_residents_own_name_in_prose_is_found_however_it_is_written(resident: str) -> None:
     assert betrayed(event(resident, note="患者阿卜杜拉 买买提头晕")) == "data.note"
     assert betrayed(event(resident, note="daughter WANG FANG called")) == "data.note"
+    assert betrayed(event(resident, note="call:Wang-Fang")) == "data.note"
     assert betrayed(event(resident, note="daughter called, dizzy")) is None
     assert betrayed(event("R-nobody", note="患者阿卜杜拉·买买提头晕")) is None
 

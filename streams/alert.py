@@ -138,8 +138,9 @@ def _fill(alert: StoredAlert, finding: Finding) -> None:
 
 def _restart(case: Case, alert: StoredAlert) -> None:
     """Begin the ladder of the alert's severity anew."""
+    notice.drop(case, alert, "superseded")
     alert["lvl"], alert["since"] = 0, case.now
-    for key in ("snz", "ntc", "nobody"):
+    for key in ("snz", "nobody"):
         alert.pop(key, None)
     schedule(case, alert)
 

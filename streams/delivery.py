@@ -16,14 +16,17 @@ def arrived(case: Case) -> None:
     """A notice was delivered or read: its role has the time of the ladder from now on."""
     alert = _of_notice(case.state, case.event.data["notice"])
     if alert is not None:
-        alert["ntc"][3] = None
+        alert["ntc"][3:] = [None, 1]
         schedule(case, alert)
 
 
 def lost(case: Case) -> None:
     """A notice failed or expired: a red alert is the next role's at once."""
     alert = _of_notice(case.state, case.event.data["notice"])
-    if alert is not None and alert["ntc"][3] is not None:
+    if alert is None:
+        return
+    alert["ntc"][4] = 1
+    if alert["ntc"][3] is not None:
         alert["ntc"][3] = case.now
         schedule(case, alert)
         if escalate(case, alert):

@@ -4,9 +4,9 @@ The fold only queues: who is on duty, by which channel, and whether it arrived i
 events (`streams.delivery`). A notice's id follows from what it is about, so that a refold queues nothing new. Imported
 history, the dead, and whoever gave no consent for messages are told nothing. No text starts, stops or changes a drug.
 
-In the state an alert keeps ``ntc``, its current notice to staff: [id, severity, level, instant until which it must be
-delivered or None once that is settled], and ``m120``, why 120 was said. ``msgs`` of the state are messages to resident
-and contact that may still be on their way: [id, deadline].
+In the state an alert keeps ``ntc``, its current notice to staff: [id, severity, level, instant until which a red one
+must be delivered or None, 1 once it is known what became of it], and ``m120``, why 120 was said. ``msgs`` of the state
+are messages to resident and contact that may still be on their way: [id, deadline].
 """
 
 from typing import Any
@@ -84,6 +84,13 @@ def recall(case: Case, reason: str) -> None:
             _recalled(case, id, reason)
 
 
+def drop(case: Case, alert: dict[str, Any], reason: str) -> None:
+    """The alert's notice to staff no longer matters: taken back if it may still be on its way."""
+    notice = alert.pop("ntc", None)
+    if notice is not None and not notice[4]:
+        _recalled(case, notice[0], reason)
+
+
 def _recalled(case: Case, id: str, reason: str) -> None:
     case.emit("mailiu.notice.recalled.v1", f"{id}/recalled", {"notice": id, "reason": reason})
 
@@ -95,9 +102,7 @@ def follow(case: Case, alert: dict[str, Any]) -> None:
         if notice is None or notice[1:3] != [alert["sev"], alert["lvl"]]:
             _to_role(case, alert)
     elif notice is not None:
-        if notice[3] is not None:
-            _recalled(case, notice[0], "over" if alert["hand"] == "new" else "handled")
-        del alert["ntc"]
+        drop(case, alert, "over" if alert["hand"] == "new" else "handled")
         schedule(case, alert)
     if alert["rev"] == 1 and alert["rule"] in limits["advise"]:
         _advise(case, alert)
@@ -115,7 +120,7 @@ def _to_role(case: Case, alert: dict[str, Any]) -> None:
         case, "role", role, "alert", staff_text("alert", alert), deadline, key, alert=alert["id"], level=alert["lvl"]
     )
     if id is not None:
-        alert["ntc"] = [id, alert["sev"], alert["lvl"], deadline if red else None]
+        alert["ntc"] = [id, alert["sev"], alert["lvl"], deadline if red else None, 0]
         schedule(case, alert)
 
 

@@ -172,6 +172,33 @@ def test_who_took_it_is_not_told_any_more() -> None:
     assert len(r.notices("alert")) == 1
 
 
+def recalled(r: Resident) -> list[tuple[str, str]]:
+    """(notice, reason) of what was taken back."""
+    found = [o.value["data"] for o in r.outputs if o.type == "mailiu.notice.recalled.v1"]
+    return [(each["notice"], each["reason"]) for each in found]
+
+
+@pytest.mark.parametrize("outcome", [None, "delivered", "expired"])
+def test_an_orange_notice_is_taken_back_while_it_may_be_on_its_way(outcome: str | None) -> None:
+    r = Resident()
+    r.glucose(18, START)
+    [notice] = r.notices("alert")
+    if outcome:
+        r.became(notice, outcome, START + MINUTE)
+    r.act("acknowledged", r.only("glucose-high"), START + HOUR)
+    assert recalled(r) == ([] if outcome else [(notice["notice"], "handled")])
+
+
+def test_what_became_milder_is_told_anew_and_the_louder_word_taken_back() -> None:
+    r = Resident()
+    crisis(r)
+    loud = r.notices("alert")[0]
+    r.bp(165, 95, START + 6 * MINUTE)  # the repeat is moderate: orange, same day
+    assert r.only("bp-crisis")["severity"] == "orange"
+    assert recalled(r) == [(loud["notice"], "superseded")]
+    assert [(n["level"], n["deadline"]) for n in r.notices("alert")[1:]] == [(0, rfc3339(at("2026-03-05 17:00")))]
+
+
 def test_a_dead_resident_is_told_nothing_and_what_is_on_its_way_is_taken_back() -> None:
     r = willing()
     crisis(r)

@@ -4,13 +4,14 @@
 |---|---|
 | `id` | text ≤ 100, unique for this device: makes a resent reading one reading |
 | `seq` | whole number that counts the device's readings; helps where there is no `id` |
-| `kind` | `blood-pressure`, `glucose`, `heart-rate`, `weight`, `oxygen`, `temperature`; default: the topic's |
+| `kind` | `blood-pressure`, `glucose`, `heart-rate`, `weight`, `oxygen`, `temperature`, `activity`; default: topic's |
 | `time` | RFC 3339 by the device's clock; without an offset it is local time; absent: taken at receipt |
 | `user` | user slot 0 to 254 of a shared device; 255: unknown |
 | `systolic`, `diastolic`, `mean` | pressure in `unit` `mmHg` (default), `mm[Hg]` or `kPa` |
 | `pulse` | /min |
 | `value`, `unit` | other kinds: mmol/L (default) or mg/dL, /min, kg (default) or lb, %, Cel (default) or [degF]; \
 `"HI"` and `"LO"` are a meter's own |
+| `duration`, `distance`, `energy` | steps: s over which they were counted, m, kcal |
 | `context`, `specimen` | glucose: `fasting`, `before-meal`, `after-meal-2h`, `bedtime`, `random`; `capillary` … |
 | `position`, `arm` | `sitting`, `standing`, `lying`; `left`, `right` |
 | `flags` | any of `body-movement`, `cuff-loose`, `irregular-pulse`, `pulse-high`, `pulse-low`, `improper-position` |
@@ -44,7 +45,9 @@ from mqtt_ingest.decoded import (
 from mqtt_ingest.units import KEPT
 from schemas.device import Kind
 
-ABOUT = ("context", "specimen", "position", "arm", "source", "place", "note")
+ABOUT = (
+    "context", "specimen", "position", "arm", "source", "place", "note", "activity", "duration", "distance", "energy",
+)  # fmt: skip
 
 
 def decode(payload: bytes, kind: str | None = None) -> list[Decoded | Undecodable]:

@@ -1,8 +1,9 @@
 """Open mHealth (IEEE 1752.1): data points with a header, or bare bodies whose schema is told.
 
 Schemas read: blood-pressure 1.0 to 4.0, blood-glucose 1.0 to 4.0, heart-rate 1.0 to 2.0, body-weight 1.0 to 3.0,
-oxygen-saturation 1.0 and 2.0, body-temperature 1.0 to 4.0 (w3id.org/openmhealth). A body is held against its schema:
-required members, units, value sets, time frames. What is new in a version is in the table `SCHEMAS`.
+oxygen-saturation 1.0 and 2.0, body-temperature 1.0 to 4.0, step-count 2.0 and 3.0 (w3id.org/openmhealth). A body is
+held against its schema: required members, units, value sets, time frames. What is new in a version is in the table
+`SCHEMAS`.
 """
 
 from collections.abc import Collection
@@ -84,6 +85,7 @@ _RATE: dict[str, tuple[str, Collection[str]]] = {"heart_rate": ("value", ("beats
 _WEIGHT: dict[str, tuple[str, Collection[str]]] = {"body_weight": ("value", MASSES)}
 _OXYGEN: dict[str, tuple[str, Collection[str]]] = {"oxygen_saturation": ("value", ("%",))}
 _HEAT: dict[str, tuple[str, Collection[str]]] = {"body_temperature": ("value", ("K", "F", "C"))}
+_STEPS: dict[str, tuple[str, Collection[str]]] = {"step_count": ("value", ("steps",))}
 _STATISTIC: dict[str, Collection[str] | None] = {"descriptive_statistic": STATISTICS}
 _NOTES: dict[str, Collection[str] | None] = _STATISTIC | {"user_notes": None}
 _EATING: dict[str, Collection[str] | None] = {
@@ -153,6 +155,8 @@ SCHEMAS: dict[tuple[str, str], Schema] = {
     ),
     ("body-temperature", "2.0"): Schema("temperature", _HEAT, _WARM),
     ("body-temperature", "3.0"): Schema("temperature", _HEAT, _WARM),
+    ("step-count", "2.0"): Schema("activity", _STEPS, _STATISTIC),
+    ("step-count", "3.0"): Schema("activity", _STEPS, _STATISTIC, part_of_day=False),
     ("body-temperature", "4.0"): Schema(
         "temperature", _HEAT, _WARM, part_of_day=False
     ),
@@ -244,6 +248,8 @@ def body(
         raise Undecodable("invalid", FRAME, None, "required")
     if instant is not None and instant.tzinfo is None and not approximate:
         instant = instant.replace(tzinfo=UTC)
+    if schema.kind == "activity" and (counted := _counted(fields[FRAME])) and instant is not None:
+        instant, about = representable(FRAME, instant + counted), {**(about or {}), "duration": counted.total_seconds()}
     checked = {member: fields[member] for member in schema.optional if member in fields}
     return reading(
         schema.kind, raw, unit, time=instant, approximate=approximate, id=id,
@@ -299,6 +305,18 @@ def _frame(value: object, part_of_day: bool) -> tuple[datetime, bool]:
         return representable(name, ends["end_date_time"] - _duration(name, interval["duration"])), False
     except OverflowError:
         raise Undecodable("invalid", f"{name}.duration", interval["duration"], "too long") from None
+
+
+def _counted(frame: dict[str, Any]) -> timedelta | None:
+    """How long an interval is: what is counted is counted until its end. None for an instant or a part of a day."""
+    interval = frame.get("time_interval", {})
+    if "duration" in interval:
+        return _duration(FRAME, interval["duration"])
+    if {"start_date_time", "end_date_time"} <= interval.keys():
+        start, end = (when(FRAME, interval[name]) for name in ("start_date_time", "end_date_time"))
+        if (start.tzinfo is None) == (end.tzinfo is None) and start < end:
+            return end - start
+    return None
 
 
 def _duration(name: str, value: object) -> timedelta:

@@ -1,4 +1,4 @@
-"""Units that devices send, and what turns their numbers into Mailiu's (mm[Hg], mmol/L, /min, kg, %, Cel).
+"""Units that devices send, and what turns their numbers into Mailiu's (mm[Hg], mmol/L, /min, kg, %, Cel, {steps}).
 
 Factors: 1 mmHg = 133.322387 Pa; glucose 180.156 g/mol; 1 lb = 0.45359237 kg (exact); all others are definitions.
 Converted values are rounded to three decimals, far below what any of the devices resolves.
@@ -42,6 +42,7 @@ UNITS: dict[Kind, Conversions] = {
     "heart-rate": _RATE,
     "weight": _MASS,
     "oxygen": {"%": _same},
+    "activity": {"{steps}": _same, "steps": _same},
     "temperature": {
         "Cel": _same,
         "C": _same,
@@ -60,5 +61,6 @@ KEPT: dict[Kind, str] = {
     "heart-rate": "/min",
     "weight": "kg",
     "oxygen": "%",
+    "activity": "{steps}",
     "temperature": "Cel",
 }

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 from schemas.envelope import Code, Data
 from schemas.reading import Flag
 
-Kind = Literal["blood-pressure", "glucose", "heart-rate", "weight", "oxygen", "temperature"]
+Kind = Literal["blood-pressure", "glucose", "heart-rate", "weight", "oxygen", "temperature", "activity"]
 Fault = Literal["not-a-number", "not-at-this-resolution", "infinite", "out-of-limits", "swapped-pair", "error-code"]
 
 

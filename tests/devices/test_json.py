@@ -176,3 +176,8 @@ def test_what_has_values_is_plausible(fields: dict[str, Any]) -> None:
     if isinstance(result, Decoded) and result.values:
         assert 50 <= result.values["systolic"] <= 300
         assert 20 <= result.values["diastolic"] < result.values["systolic"]
+
+
+def test_steps_with_what_they_were_counted_over() -> None:
+    got = one("activity", value=4200, duration=3600, distance=2900)
+    assert (got.values, got.about) == ({"value": 4200}, {"duration": 3600, "distance": 2900})

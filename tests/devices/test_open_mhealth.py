@@ -143,3 +143,19 @@ def test_what_the_body_did_while_the_heart_rate_was_taken(effort: str, kept: str
         "effective_time_frame": {"date_time": "2026-03-01T08:00:00+08:00"},
     }  # fmt: skip
     assert one(body, "heart-rate:2.0").about.get("activity") == kept
+
+
+@pytest.mark.parametrize(
+    ("interval", "duration"),
+    [
+        ({"start_date_time": "2026-03-01T07:00:00Z", "end_date_time": "2026-03-01T08:00:00Z"}, 3600),
+        ({"start_date_time": "2026-03-01T07:30:00Z", "duration": {"value": 30, "unit": "min"}}, 1800),
+        ({"end_date_time": "2026-03-01T08:00:00Z", "duration": {"value": 1, "unit": "h"}}, 3600),
+    ],
+)
+def test_steps_are_counted_until_the_end_of_their_interval(interval: dict[str, Any], duration: float) -> None:
+    got = one({"step_count": {"value": 4200, "unit": "steps"}, "effective_time_frame": {"time_interval": interval}},
+              "step-count:3.0")  # fmt: skip
+    assert (got.kind, got.values, got.about) == ("activity", {"value": 4200}, {"duration": duration})
+    assert got.time is not None
+    assert got.time.isoformat() == "2026-03-01T08:00:00+00:00"

@@ -9,7 +9,7 @@ import typer
 from infra.cli.errors import Refusal
 
 simulate = typer.Typer(
-    add_completion=False, invoke_without_command=True, context_settings={"allow_interspersed_args": True}
+    add_completion=False, invoke_without_command=True, help="Simulate a district, or score the rules against its truth."
 )
 Processes = Annotated[int, typer.Option(min=1, help="Processes that work at once.")]
 

@@ -44,7 +44,8 @@ def show(result: dict[str, Any]) -> None:
         cost = result["fold"]
         console.print(
             f"folded {cost['events']:,} events and {cost['acts']:,} acts, with {cost['notices']:,} notices, at "
-            f"{cost['events_per_cpu_second']:,.0f} events/s of one core; median state {cost['state_bytes_median']:,} bytes"
+            f"{cost['events_per_cpu_second']:,.0f} events/s of one core;"
+            f" median state {cost['state_bytes_median']:,} bytes"
         )
 
 

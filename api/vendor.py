@@ -25,9 +25,10 @@ from infra.clock import clock
 from infra.log import Log
 from infra.observe import metrics
 from infra.settings import settings
-from mqtt_ingest import clock_trust, histories, vendor
+from mqtt_ingest import histories, vendor
 from mqtt_ingest.address import VENDOR
 from mqtt_ingest.bindings import Bindings
+from mqtt_ingest.bridge import make_gate
 from mqtt_ingest.gate import LARGEST, Answer, Gate, Refusal
 from mqtt_ingest.pipeline import Pipeline
 from mqtt_ingest.receipts import receipt
@@ -73,7 +74,7 @@ class Door:
     """The gate of this process with every binding, and what waits for a device; opened by the first call."""
 
     def __init__(self) -> None:
-        self.gate = Gate(Bindings(), settings().zone, clock_trust.TOLERANCE)
+        self.gate = make_gate(Bindings())
         self.waiting = Waiting()
         self.file = settings().home / "api" / "vendor.clocks.json"
         self.gate.clocks = histories.load(self.file)

@@ -154,6 +154,10 @@ class Case:
             return at_most(severity, "orange")
         return severity if late <= limits["siren_hours"] * HOUR else at_most(severity, "yellow")
 
+    def fresh(self, late: int) -> bool:
+        """Whether a value came in soon enough that asking for a repeat makes sense."""
+        return self.by_age("red", late) == "red"
+
     def judged(self, rule: Rule, severity: str, *rests: str) -> tuple[str, bool]:
         """``severity`` of a finding that rests on the limits ``rests``: at most yellow, and marked, if one is (M)."""
         if rule.judged.isdisjoint(rests) or approved(rule, self.institution, self.facts):

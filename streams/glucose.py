@@ -41,7 +41,7 @@ def _low_episode(case: Case, rule: Rule, gl: Series, hits: list[int], gap: int, 
     loud = case.by_age("red", best)
     severity, ask = "red", None
     asked = received(t[last], late[last]) + (limits["repeat_minutes"] + limits["grace_minutes"]) * MINUTE
-    if not answered and ids[last] == case.event.identity:
+    if not answered and ids[last] == case.event.identity and case.fresh(late[last]):
         ask = asked
     if severe:
         stage = "severe"
@@ -92,7 +92,7 @@ def high(case: Case, rule: Rule) -> list[Finding]:
             "limits": {"high": limits["value"]},
         }  # fmt: skip
         ask = None
-        if len(one) == 1 and ids[last] == case.event.identity:
+        if len(one) == 1 and ids[last] == case.event.identity and case.fresh(late[last]):
             ask = received(t[last], late[last]) + limits["repeat_minutes"] * MINUTE
         until = max(received(t[i], late[i]) for i in one) + gap
         found.append(

@@ -56,7 +56,8 @@ def _episode(case: Case, rule: Rule, bp: Series, hits: list[int], severe: set[in
         stage = "severe-persisting" if t[worst[-1]] - t[worst[0]] >= repeat else "severe"
         newest = worst[-1]
         answered_by = repeat + limits["grace_minutes"] * MINUTE
-        if ids[newest] == case.event.identity and (len(worst) == 1 or t[newest] - t[worst[-2]] > answered_by):
+        first = len(worst) == 1 or t[newest] - t[worst[-2]] > answered_by
+        if first and ids[newest] == case.event.identity and case.fresh(late[newest]):
             ask = received(t[newest], late[newest]) + answered_by
     elif mean_raised:
         severity, stage = ("red", "raised-with-symptoms") if codes else ("orange", "raised")

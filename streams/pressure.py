@@ -102,7 +102,7 @@ def low(case: Case, rule: Rule) -> list[Finding]:
         sure, pending = confirmed(s, t, below(limit), rule.limits["quiet_minutes"] * MINUTE, one[0], end)
         codes, reports, delay = case.symptoms(rule.limits["red_symptoms"], t[one[0]] - near, t[one[-1]] + near)
         if not sure and not codes:
-            if pending is not None and ids[pending] == case.event.identity:
+            if pending is not None and ids[pending] == case.event.identity and case.fresh(late[pending]):
                 expires = received(t[pending], late[pending]) + rule.limits["repeat_minutes"] * MINUTE
                 notice.ask(case, f"{rule.rule}/{case.event.subject}", rule, expires)
             continue

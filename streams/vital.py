@@ -73,7 +73,7 @@ def pulse_rate(case: Case, rule: Rule) -> list[Finding]:
         elif any(sure for sure, _ in near):
             stage, severity, rests = "outside", "orange", ("low", "high")
         else:
-            waiting = {found[i][1] for _, i in (*far, *near) if i is not None}
+            waiting = {found[i][1] for _, i in (*far, *near) if i is not None and case.fresh(found[i][2])}
             if case.event.identity in waiting:
                 expires = case.event.recorded + limits["repeat_minutes"] * MINUTE
                 notice.ask(case, f"{rule.rule}/{case.event.subject}", rule, expires)
@@ -115,7 +115,7 @@ def oxygen_low(case: Case, rule: Rule) -> list[Finding]:
     for one in episodes(t, hits, gap, ends):
         last = one[-1]
         ask = None
-        if ids[last] == case.event.identity:
+        if ids[last] == case.event.identity and case.fresh(late[last]):
             ask = received(t[last], late[last]) + limits["repeat_minutes"] * MINUTE
         if len(one) == 1 and doubt[last]:
             if ask is not None:

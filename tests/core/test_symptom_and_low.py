@@ -46,6 +46,20 @@ def test_one_low_value_asks_for_a_repeat_and_raises_nothing() -> None:
     assert len(r.commands()) == 1
 
 
+def test_what_is_long_past_is_asked_for_no_repeat() -> None:
+    r = Resident()
+    r.event("chronic.condition-diagnosed.v1", {"code": "E11"}, START - 100 * DAY)
+    r.bp(88, 60, START - DAY, recorded=START, pulse=36)
+    r.glucose(3.6, START - DAY, recorded=START)
+    r.glucose(17, START - 2 * DAY, recorded=START)
+    r.reading("oxygen", {"value": 85}, START - DAY, recorded=START)
+    mother = Resident(born="1995-05-01")
+    mother.event("maternal.pregnancy-registered.v1", {}, START - 60 * DAY)
+    mother.bp(165, 100, START - DAY, recorded=START)
+    assert not r.commands()
+    assert not mother.commands()
+
+
 @pytest.mark.parametrize(("second", "low"), [((89, 60), True), ((91, 60), True), ((92, 60), False), ((110, 70), False)])
 def test_low_is_confirmed_by_the_next_value_or_the_mean(second: tuple[float, float], low: bool) -> None:
     r = Resident()

@@ -8,9 +8,8 @@ import pytest
 from infra.vault import vault
 from schemas.identity import Contact, Identity
 from tests.api.people import bearer
-from tests.notice.conftest import Centre
+from tests.notice.conftest import Centre, wait_until
 from tests.notice.receiver import Receiver
-from tests.stack import wait_until
 
 pytestmark = pytest.mark.stack
 

@@ -16,9 +16,9 @@ from infra.clock import clock
 from infra.log import headers
 from schemas.envelope import Event, rfc3339
 from schemas.topics import DERIVED
-from tests.notice.conftest import Centre
+from tests.notice.conftest import Centre, wait_until
 from tests.notice.receiver import Receiver
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
 

@@ -10,9 +10,9 @@ import pytest
 from infra.clients import clickhouse
 from infra.clock import clock
 from schemas.envelope import rfc3339
-from tests.notice.conftest import Centre
+from tests.notice.conftest import Centre, wait_until
 from tests.notice.receiver import Receiver
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
 READING = "mailiu.reading.blood-pressure-measured.v1"

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
-from streams.sending.channels import Message, Outbox, read
+from infra.clock import clock
+from infra.settings import settings
+from streams.sender import adapter
+from streams.sending.channels import Message, Outbox, SignedWebhook, read
 from streams.sending.ledger import KEPT, Ledger
 from tests.stack import ROOT
 
@@ -34,6 +38,33 @@ async def test_a_message_is_in_the_outbox_once_also_after_a_crash(tmp_path: Path
     await outbox.close()
     assert [line["message"] for line in read(file)] == ["m1", "m2", "m3"]
     assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "kind"),
+    [
+        ({}, Outbox),
+        ({"MAILIU_NOTICE_WEBHOOK": "https://messages.example/mailiu"}, SignedWebhook),
+        # a simulated year calls nobody
+        ({"MAILIU_NOTICE_WEBHOOK": "https://messages.example", "MAILIU_CLOCK": "2019-04-01T00:00:00Z@600"}, Outbox),
+    ],
+)
+async def test_nothing_leaves_the_machine_without_a_service_or_on_another_clock(
+    variables: dict[str, str], kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MAILIU_CLOCK", raising=False)
+    for name, value in {"MAILIU_HOME": str(tmp_path), **variables}.items():
+        monkeypatch.setenv(name, value)
+    for cached in (settings, clock):
+        cached.cache_clear()
+    try:
+        chosen = adapter()
+        assert type(chosen) is kind
+        await chosen.close()
+    finally:
+        monkeypatch.undo()
+        for cached in (settings, clock):
+            cached.cache_clear()
 
 
 async def test_a_person_reads_it_in_a_terminal(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from standardwebhooks import Webhook
 
 from streams.sending.channels import secret
 from tests.api.people import bearer
-from tests.notice.conftest import Centre
+from tests.notice.conftest import Centre, wait_until
 from tests.notice.receiver import Receiver
-from tests.stack import Stack, wait_until
+from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
 

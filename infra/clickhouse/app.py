@@ -8,8 +8,11 @@ comes after every view has taken the rows (chDB's own streaming insert reports s
 import asyncio
 import contextlib
 import functools
+import logging
+import os
 import sqlite3
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,6 +35,7 @@ HEAD = 1 << 16  # bytes of a text in which an INSERT's FORMAT must appear
 LONGEST_TEXT = {"mailiu": 256 << 20, "analyst": 1 << 20}  # bytes of a statement; an insert's data are not counted
 STEP = {"mailiu": 1 << 20, "analyst": 1 << 8}  # bytes of a body decompressed at once (zstd: up to 8 MiB of 256 bytes)
 MOST_ANALYSTS = 16  # statements of analysts, running and waiting
+LONGEST = 60.0  # s of an analyst's statement; it has 30, but not everything in the engine looks at the clock
 T = TypeVar("T")
 
 
@@ -222,7 +226,7 @@ class Application:
 
     async def _guarded(self, asked: Asked, body: Body, tag: str, work: Callable[[], T]) -> T:
         """Do ``work`` in a thread; when the client goes away (or we are stopped), its statement goes too."""
-        working = self.pools[asked.user].submit(work)
+        working = self.pools[asked.user].submit(work if asked.user == "mailiu" else lambda: _bounded(work))
         waiting = asyncio.wrap_future(working)
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to hear it
         watching = asyncio.ensure_future(body.gone())
@@ -261,6 +265,23 @@ class Application:
             self.spool.close()
         self.sessions.sweep(all=True)
         self.engine.close()
+
+
+def _bounded(work: Callable[[], T]) -> T:
+    """Do ``work`` of an analyst. What does not stop (compiling a monstrous pattern, say) would keep a core busy for
+    hours: then the process ends, and the supervisor starts it again. No acknowledged row is lost by that."""
+    timer = threading.Timer(LONGEST, _give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        return work()
+    finally:
+        timer.cancel()
+
+
+def _give_up() -> None:
+    logging.getLogger("mailiu").error("a statement of an analyst does not end after %.0f s: starting anew", LONGEST)
+    os._exit(1)
 
 
 def _greeting(request: Request) -> bool:

@@ -22,6 +22,7 @@ ANALYST_FIXED = {
     "timeout_overflow_mode": "throw",
     "max_bytes_before_external_group_by": str(GIB // 2),
     "max_bytes_before_external_sort": str(GIB // 2),
+    "max_temporary_data_on_disk_size_for_query": str(2 * GIB),
     "allow_introspection_functions": "0",
     "async_insert": "0",  # ClickHouse's JDBC driver always sends it
 }

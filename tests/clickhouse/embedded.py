@@ -31,6 +31,7 @@ class Embedded:
         self.home = home
         self.url = f"http://127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.first = "pass"  #: what the process does before it serves
         home.mkdir(parents=True, exist_ok=True)
 
     def spawn(self, folder: Path | None = None) -> subprocess.Popen[bytes]:
@@ -39,7 +40,7 @@ class Embedded:
         environment |= {"MAILIU_HOME": str(self.home), "MAILIU_CLICKHOUSE": self.url}
         with (self.home / "stderr").open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from infra.clickhouse.server import run; run()"],
+                [sys.executable, "-c", f"{self.first}; from infra.clickhouse.server import run; run()"],
                 env=environment | {"PYTHONPATH": str(ROOT)},
                 cwd=folder,
                 stderr=errors,

@@ -9,6 +9,7 @@ import pytest
 import zstandard
 from clickhouse_connect.driver import Client
 
+from infra.clickhouse.gate import READABLE_SYSTEM_TABLES, READABLE_TABLE_FUNCTIONS
 from tests.clickhouse.attacks import DENIED, NO_TABLE, READONLY, REQUESTS, STATEMENTS, SYNTAX
 from tests.clickhouse.embedded import Embedded
 
@@ -43,6 +44,11 @@ def world(server: Embedded, client: Client, tmp_path_factory: pytest.TempPathFac
         client.command(f"CREATE TABLE {table} (value String) ENGINE = MergeTree ORDER BY value")
         client.command(f"INSERT INTO {table} VALUES ('{SECRET}')")
     client.command("CREATE VIEW over_log AS SELECT * FROM log")
+    written = "id UInt32, severity String, comment Nullable(String), reason Nullable(String)"
+    client.command(f"CREATE TABLE alerts_v1 ({written}) ENGINE = MergeTree ORDER BY id")
+    client.command(f"INSERT INTO alerts_v1 VALUES (1, 'red', '{SECRET}', '{SECRET}')")
+    client.command("CREATE VIEW alerts AS SELECT * FROM alerts_v1")
+    client.command("CREATE TABLE timeline_v7 (data String) ENGINE = MergeTree ORDER BY data")
     client.command("CREATE DATABASE closed")
     client.command("CREATE TABLE closed.secrets (value String) ENGINE = MergeTree ORDER BY value")
     client.command(f"INSERT INTO closed.secrets VALUES ('{SECRET}')")
@@ -81,6 +87,73 @@ def test_a_request_is_refused(
     assert world.untouched()
 
 
+def test_every_table_of_the_system_is_closed_but_the_listed(
+    analyst: httpx.Client, client: Client, world: World
+) -> None:
+    names = client.query("SELECT name FROM system.tables WHERE database = 'system' ORDER BY name").result_rows
+    closed = [name for (name,) in names if name not in READABLE_SYSTEM_TABLES]
+    assert len(closed) > 50
+    for name in closed:
+        refused(analyst.post("/", content=f"SELECT * FROM system.{name} LIMIT 1"), {DENIED})
+    assert world.untouched()
+
+
+def test_every_table_function_is_closed_but_the_listed(analyst: httpx.Client, client: Client, world: World) -> None:
+    names = client.query("SELECT name FROM system.table_functions ORDER BY name").result_rows
+    closed = [name for (name,) in names if name.lower() not in READABLE_TABLE_FUNCTIONS]
+    assert len(closed) > 50
+    for name in closed:
+        for arguments in ("", "'x'", "'mailiu', 'log'", "'http://127.0.0.1:1/', 'CSV', 'a String'"):
+            refused(analyst.post("/", content=f"SELECT * FROM `{name}`({arguments})"), {DENIED, SYNTAX, 42})
+    assert world.untouched()
+
+
+def test_what_is_open_beside_free_text_is_read(analyst: httpx.Client, world: World) -> None:
+    for table in ("alerts", "alerts_v1"):
+        assert analyst.post("/", content=f"SELECT id, severity FROM {table}").text == "1\tred\n"
+        assert analyst.post("/", content=f"SELECT * EXCEPT (comment, reason) FROM {table}").text == "1\tred\n"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"query": "DROP TABLE attacked_v1"},
+        {"query": "SELECT 1", "readonly": "0"},
+        {"query": "SELECT 1", "role": "mailiu"},
+        {"query": "SELECT 1", "database": "system"},
+        {"query": "SELECT * FROM log", "user": "mailiu"},
+        {"query": "SELECT * FROM {x:Identifier}", "param_x": "log"},
+    ],
+)
+def test_a_form_is_no_way_in(analyst: httpx.Client, world: World, fields: dict[str, str]) -> None:
+    files = {name: (None, value) for name, value in fields.items()}
+    refused(analyst.post("/", files=files), {READONLY, DENIED, 512})
+    assert world.untouched()
+
+
+@pytest.mark.parametrize(
+    "query", ["database=mailiu&database=system", "role=analyst&role=mailiu", "readonly=1&readonly=0"]
+)
+def test_a_parameter_given_twice_is_no_way_in(analyst: httpx.Client, world: World, query: str) -> None:
+    refused(analyst.post(f"/?{query}", content="SELECT 1"), {READONLY, DENIED, 512})
+    assert world.untouched()
+
+
+def test_a_statement_in_two_halves_is_no_way_in(analyst: httpx.Client, world: World) -> None:
+    for first, second in (("SELECT 1;", "DROP TABLE attacked_v1"), ("SELECT 1 /*", "*/; DROP TABLE attacked_v1")):
+        refused(analyst.post("/", params={"query": first}, content=second), {SYNTAX})
+    refused(analyst.post("/", params={"query": "DROP TABLE"}, content="attacked_v1"), {READONLY})
+    assert world.untouched()
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/", "/play", "/dashboard", "/../etc/passwd", "/js/x.js", "/metrics"])
+def test_other_doors_are_walls(analyst: httpx.Client, world: World, method: str, path: str) -> None:
+    answer = analyst.request(method, path, params={"query": "DROP TABLE attacked_v1"})
+    assert answer.status_code in (404, 501)
+    assert world.untouched()
+
+
 @pytest.mark.parametrize("query_id", ["*/ SET ROLE mailiu; SELECT currentRoles() --", "**//", "x\r\ny: z", "é", "*/"])
 def test_a_query_id_is_no_way_in(analyst: httpx.Client, world: World, query_id: str) -> None:
     answer = analyst.post("/", params={"query_id": query_id}, content="SELECT currentRoles()")
@@ -109,6 +182,24 @@ def test_a_session_of_mailiu_is_not_an_analysts(http: httpx.Client, analyst: htt
     assert http.post("/", params=session, content="CREATE TEMPORARY TABLE mine (a Int8)").status_code == 200
     refused(analyst.post("/", params=session, content="SELECT * FROM mine"), {NO_TABLE})
     assert analyst.post("/", params=session, content="SELECT currentRoles()").text == "['analyst']\n"
+
+
+def test_a_statement_that_cannot_be_stopped_ends_the_process(own: Embedded) -> None:
+    """The supervisor starts it again; what was acknowledged is there."""
+    own.first = "import infra.clickhouse.app as app; app.LONGEST = 2.0"
+    own.start()
+    with own.client() as client:
+        client.command("CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a")
+        client.insert("kept", [[1]], ["a"])
+    endless = "SELECT match(repeat('a', 1000000), repeat('(a*)*', 10000))"
+    with own.http("analyst") as analyst, pytest.raises(httpx.RemoteProtocolError):
+        analyst.post("/", content=endless, params={"max_execution_time": "1"})
+    assert own.process is not None
+    assert own.process.wait(60) == 1
+    assert "does not end" in own.errors()
+    own.start()
+    with own.client() as client:
+        assert client.query("SELECT a FROM kept").result_rows == [(1,)]
 
 
 def test_a_bomb_is_no_statement(analyst: httpx.Client) -> None:

@@ -122,8 +122,3 @@ def _refusal(value: bytes) -> tuple[str, bytes]:
         return str(UUID(str(refusal.get("id")))), orjson.dumps(refusal)
     except (ValueError, AttributeError, TypeError):
         return NIL, NOTHING if value else b""
-
-
-def mirrored(record: Record) -> tuple[bytes, bytes]:
-    """Key and value of ``record`` as `log` holds them."""
-    return record.key or b"", _refusal(record.value or b"")[1] if record.topic == REJECTED else record.value or b""

@@ -15,6 +15,7 @@ from clickhouse_connect.driver import Client
 from projections.compare import Difference, compare, newest
 from projections.fill import Progress, backfill
 from projections.schema import LATER_VERSION, Projection
+from projections.serve import served
 
 
 @dataclass
@@ -66,8 +67,6 @@ def rebuild(client: Client, projection: Projection, progress: Progress | None = 
 
     An interrupted rebuild leaves the served names as they were; the next one removes its remains.
     """
-    from projections.migrate import served
-
     before = live(client, projection)
     for version in versions(client, projection) - {before}:
         drop(client, projection, version)

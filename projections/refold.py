@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from clickhouse_connect.driver import Client
 
 from projections.compare import SHOWN, Difference, Pins
-from projections.mirror import COLUMNS, Batch, mirrored
+from projections.mirror import COLUMNS, Batch
 from schemas.topics import DERIVED, DEVICES, EVENTS
 from streams import fold
 from streams.event import Output
@@ -16,6 +16,8 @@ from streams.partition import PROGRESSED, Partition
 from streams.store import Store
 
 Seen = Callable[[int], None]
+#: Compaction and retention take records from the other topics that `log` goes on holding.
+WHOLE = (EVENTS, DERIVED)
 MIRRORED = [name for name in COLUMNS if name not in ("topic", "partition", "offset")]
 
 
@@ -43,43 +45,49 @@ async def records(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> A
                 yield kept
 
 
+def held(client: Client, topic: str, partition: int, first: int, end: int) -> dict[int, tuple[Any, ...]]:
+    """Rows of `log` by offset, as `contents` has them."""
+    columns = ", ".join(map(_plain, _columns(topic)))
+    rows = client.query(
+        f"SELECT offset, {columns} FROM log FINAL WHERE topic = {{t:String}}"
+        " AND partition = {p:UInt32} AND offset >= {a:UInt64} AND offset < {b:UInt64}",
+        {"t": topic, "p": partition, "a": first, "b": end},
+        query_formats={"String": "bytes", "UUID": "string"},
+    ).result_rows
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def contents(batch: Batch, topic: str) -> dict[int, tuple[Any, ...]]:
+    """What the writer would put into `log`, by offset: the columns that every mirror of the same records agrees in."""
+    columns = batch.columns | {"type": [type.encode() for type in batch.columns["type"]]}
+    return dict(zip(columns["offset"], zip(*(columns[name] for name in _columns(topic)), strict=True), strict=True))
+
+
+def _columns(topic: str) -> list[str]:
+    return MIRRORED if topic in WHOLE else ["key", "value"]
+
+
+def _plain(column: str) -> str:
+    return f"toUnixTimestamp64Milli({column})" if column.endswith("time") else column
+
+
 class Mirror:
     """Compares runs of one topic's records with the rows of `log`."""
 
     def __init__(self, client: Client, topic: str) -> None:
         self.client, self.topic, self.tally = client, topic, Tally(f"log {topic}")
-        #: Compaction and retention take records from the other topics that `log` goes on holding.
-        self.whole = topic in (EVENTS, DERIVED)
         self.known: dict[int, int] = {}
 
     def take(self, run: Sequence[Any]) -> None:
         """Compare the next run of a partition."""
-        partition, first, end = run[0].partition, run[0].offset, run[-1].offset + 1
-        rows = self.client.query(
-            f"SELECT offset, {', '.join(_plain(name) for name in MIRRORED)} FROM log FINAL WHERE topic = {{t:String}}"
-            " AND partition = {p:UInt32} AND offset >= {a:UInt64} AND offset < {b:UInt64}",
-            {"t": self.topic, "p": partition, "a": first, "b": end},
-            query_formats={"String": "bytes", "UUID": "string"},
-        ).result_rows
-        held = {row[0]: tuple(row[1:]) for row in rows}
-        expected = self._whole(run) if self.whole else {r.offset: mirrored(r) for r in run}
-        if not self.whole:
-            key, value = MIRRORED.index("key"), MIRRORED.index("value")
-            held = {offset: (row[key], row[value]) for offset, row in held.items() if offset in expected}
-        for offset in expected.keys() | held.keys():
-            equal = expected.get(offset) == held.get(offset)
+        partition, batch = run[0].partition, Batch()
+        self.known[partition] = batch.add(run, self.known.get(partition, 0))
+        expected = contents(batch, self.topic)
+        here = held(self.client, self.topic, partition, run[0].offset, run[-1].offset + 1)
+        offsets = expected.keys() | here.keys() if self.topic in WHOLE else expected.keys()
+        for offset in offsets:
+            equal = expected.get(offset) == here.get(offset)
             self.tally.add(equal, lambda offset=offset: f"{partition}:{offset}")  # type: ignore[misc]
-
-    def _whole(self, run: Sequence[Any]) -> dict[int, tuple[Any, ...]]:
-        """Every column that the writer fills, by offset."""
-        batch = Batch()
-        self.known[run[0].partition] = batch.add(run, self.known.get(run[0].partition, 0))
-        columns = batch.columns | {"type": [type.encode() for type in batch.columns["type"]]}
-        return dict(zip(columns["offset"], zip(*(columns[name] for name in MIRRORED), strict=True), strict=True))
-
-
-def _plain(column: str) -> str:
-    return f"toUnixTimestamp64Milli({column})" if column.endswith("time") else column
 
 
 class Refold:

@@ -9,21 +9,27 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
+from api.auth import issue
 from infra.backup.manifest import Manifest, load
 from infra.clients import admin, clickhouse, producer
 from infra.gateway import Gateway
 from infra.log import Log
+from infra.settings import settings
+from infra.vault import vault
 from schemas.envelope import Event
+from schemas.identity import Identity
 from schemas.topics import DEVICES, REJECTED
 from tests.stack import ROOT, Stack, wait_until
 
 pytestmark = pytest.mark.stack
 RESIDENTS = 6
+WHO = Identity(name="王秀英")
 
 
 def rows(query: str) -> list[tuple[Any, ...]]:
@@ -49,6 +55,19 @@ async def register() -> None:
                 event("device.bound", resident, device=device),
             ):
                 await log.append(one)
+
+
+async def identify() -> None:
+    """Record who R0 is, and look at R0, which the audit trail keeps."""
+    recorded = Event(
+        id="identity/R0", source="test/backup", type="mailiu.resident.identity-recorded.v1", subject="R0",
+        time=datetime.now(UTC), institution="I01", data={"sealed": vault().seal("R0", WHO)},
+    )  # fmt: skip
+    async with Log() as log:
+        await log.append(recorded)
+    token = {"Authorization": f"Bearer {issue('clinician', ['I01'])}"}
+    async with httpx.AsyncClient(base_url=f"http://{settings().api}", headers=token, timeout=60) as client:
+        (await client.get("/v1/residents/R0")).raise_for_status()
 
 
 async def measure(count: int, unbound: bool = False) -> list[dict[str, Any]]:
@@ -116,6 +135,7 @@ def test_a_restored_home_has_the_same_log_at_the_same_offsets_and_goes_on(tmp_pa
         with old.in_force():
             asyncio.run(register())
             wait_until(lambda: rows("SELECT uniqExact(device) FROM bindings") == [(RESIDENTS,)], "bindings")
+            asyncio.run(identify())
             asyncio.run(measure(4, unbound=True))
             wait_until(lambda: rows("SELECT max(offset) FROM log WHERE topic = 'rejected'") == [(3,)], "refusals")
             asyncio.run(forget())
@@ -176,6 +196,8 @@ def test_a_restored_home_has_the_same_log_at_the_same_offsets_and_goes_on(tmp_pa
             assert served(manifest) == content
             verified = orjson.loads(new.mailiu("verify", "--json").stdout)
             assert verified["clean"], verified
+            assert vault().open("R0") == WHO
+            new.mailiu("audit", "verify")
             ends = {p.partition: p.next for p in manifest.log if p.topic == "events"}
             (receipt,) = asyncio.run(measure(1))
             partition, offset = map(int, receipt["position"].split(":"))

@@ -118,7 +118,7 @@ def test_rebuild_while_writing_loses_and_doubles_nothing(lived: Stack) -> None:
         assert rebuild.live(client, projection("reading")) == done.version
         [(distinct,)] = client.query(f"SELECT uniqExact(id) FROM readings WHERE {busy}").result_rows
     assert distinct == len(sent)
-    assert [table.differing for result in [done, *others] for table in result.tables if table.keys] == []
+    assert [(table.table, table.keys) for result in [done, *others] for table in result.tables if table.keys] == []
     assert shown[-1][0] == shown[-1][1] > 0
     assert differing(verify()) == {}
 
@@ -174,6 +174,8 @@ def test_verify_names_what_differs_and_rebuild_mends_it(tampered: dict[str, str]
     assert [(t["table"], t["changed"]) for t in rebuilt[0]["tables"]] == [("readings", 1), ("retractions", 0)]
     lived.mailiu("rebuild", "alert")
     assert differing(verify()).keys() == {"log events"}
+    assert "1 rows of `log` differed" in lived.mailiu("rebuild", "log").stderr
+    assert differing(verify()) == {}
 
 
 def test_a_derived_event_that_no_fold_makes_is_named(lived: Stack) -> None:

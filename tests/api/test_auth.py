@@ -84,12 +84,25 @@ ALLOWED: dict[Role, set[Right]] = {
     "manager": {"statistics", "exact", "operate"},
     "analyst": {"statistics", "operate"},
     "integrator": {"append", "identify", "operate"},
-    "admin": set(get_args(Right)) - {"names"},
+    "admin": set(get_args(Right)) - {"names", "look-in"},
+    "resident": {"look-in"},
+    "guardian": {"look-in"},
 }  # fmt: skip
 
 
 def test_each_role_has_its_rights_and_no_other() -> None:
     assert {role: set(rights) for role, rights in RIGHTS.items()} == ALLOWED
+
+
+@pytest.mark.parametrize("role", ["resident", "guardian"])
+def test_a_private_token_names_its_actor_and_covers_no_institution(role: Role) -> None:
+    who = read(issue(role, (), actor="G1"))
+    assert (who.actor, who.role, who.covers("I01"), who.covers(None), who.scope) == ("G1", role, False, False, [""])
+    for institutions, actor in (((), None), (("I01",), "G1"), (("*",), "G1")):
+        with pytest.raises(ValueError, match="actor"):
+            issue(role, institutions, actor=actor)
+    with pytest.raises(Problem):
+        read(signed(claims(role=role, institutions=["*"])))
 
 
 def test_only_a_token_for_all_covers_what_belongs_to_no_institution() -> None:

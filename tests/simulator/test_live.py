@@ -9,7 +9,7 @@ import pytest
 from infra.clients import clickhouse
 from tests.stack import Stack, own_stack
 
-RESIDENTS, DAYS, SEED = 450, 8, 5  # some forty people with devices
+RESIDENTS, DAYS, SEED = 450, 6, 5  # some forty people with devices
 #: Fast enough for a test, slow enough that a second of delay is an hour and not days: half a day before the first one.
 CLOCK = "2025-03-09T04:00:00Z@5400"
 

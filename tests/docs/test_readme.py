@@ -43,6 +43,7 @@ def test_a_block_of_the_readme_runs(district: Stack, heading: str, block: str) -
         ("http://127.0.0.1:8000", f"http://{settings().api}"),
         ("http://127.0.0.1:8123", settings().clickhouse),
         ("-p 1883", f"-p {mqtt.port}"),
+        ("-p 8883", f"-p {settings().mqtt_tls.rpartition(':')[2]}"),
         (".mailiu/", f"{settings().home}/"),
         (".venv/bin/mailiu", f"{Path(sys.executable).parent}/mailiu"),
     ):

@@ -1,4 +1,4 @@
--- Home blood pressure of one resident by the guideline protocol, and its variability over the whole period asked for.
+-- Home blood pressure of one person by the guideline protocol, and its variability over the whole period asked for.
 -- Day 1 of a prescribed week is the first day measured in it, and does not count in the mean. SD, CV, ARV and SV are
 -- those of the sample, in time order, ties by id.
 WITH
@@ -8,13 +8,13 @@ WITH
             r.time AS time, r.id AS id, assumeNotNull(r.systolic) AS systolic, assumeNotNull(r.diastolic) AS diastolic,
             r.pulse AS pulse, toTimeZone(r.time, {zone:String}) AS here, toDate(here) AS day, toHour(here) AS hour
         FROM readings AS r
-        WHERE r.resident = {resident:String} AND r.kind = 'blood-pressure' AND r.place = 'home'
+        WHERE r.resident IN {records:Array(String)} AND r.kind = 'blood-pressure' AND r.place = 'home'
             AND r.source = 'measured' AND r.clock != 'untrusted' AND NOT has(r.flags, 'unknown-user') AND NOT r.retracted
             -- a model that is known to be unvalidated, or worn on the wrist, enters no mean
             AND ifNull(r.model, '') NOT IN (SELECT unfit.model FROM unfit)
             AND ifNull(r.device, '') NOT IN (
                 SELECT e.device FROM device_events AS e
-                WHERE e.subject = {resident:String} AND e.event = 'bound'
+                WHERE e.subject IN {records:Array(String)} AND e.event = 'bound'
                     AND ifNull(e.model, '') IN (SELECT unfit.model FROM unfit))
             AND r.time >= {from:DateTime64(3, 'UTC')} AND r.time < {until:DateTime64(3, 'UTC')}
         ORDER BY time, id

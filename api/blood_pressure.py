@@ -92,22 +92,22 @@ DEFINITION = Text(
     "home blood pressure monitoring (2019).",
 )
 PLANS = """
-SELECT data FROM timeline WHERE resident = {resident:String} AND type = 'mailiu.monitoring.plan-set.v1'
+SELECT data FROM timeline WHERE resident IN {records:Array(String)} AND type = 'mailiu.monitoring.plan-set.v1'
 ORDER BY time DESC, id DESC LIMIT 16
 """
-TARGET = "SELECT systolic, diastolic FROM targets WHERE resident = {resident:String}"
-BORN = "SELECT birth_date FROM residents WHERE resident = {resident:String} AND birth_date IS NOT NULL"
+TARGET = "SELECT systolic, diastolic FROM targets WHERE resident IN {records:Array(String)} ORDER BY time DESC LIMIT 1"
+BORN = "SELECT birth_date FROM residents WHERE resident IN {records:Array(String)} AND birth_date IS NOT NULL"
 
 
 async def summarize(
     tables: Tables,
-    resident: str,
+    records: list[str],
     protocol: Protocol | None = None,
     start: datetime | None = None,
     to: datetime | None = None,
 ) -> HomePressure:
-    """Home blood pressure of ``resident``; ``start`` and ``to`` bound the readings that are looked at."""
-    span = {"resident": resident, "from": start or BEGINNING, "until": to or END}
+    """Home blood pressure of the person of ``records``; ``start`` and ``to`` bound the readings looked at."""
+    span = {"records": records, "from": start or BEGINNING, "until": to or END}
     if span["from"] >= span["until"]:  # type: ignore[operator]
         raise invalid_field("to", to, "is not after `from`")
     rule, plans, targets, born = await asyncio.gather(

@@ -128,34 +128,37 @@ class Cards(BaseModel):
 
 
 OPEN = f"""
-SELECT {COLUMNS} FROM alerts WHERE resident = {{resident:String}} AND {ON_CARD}
+SELECT {COLUMNS} FROM alerts WHERE resident IN {{records:Array(String)}} AND {ON_CARD}
 ORDER BY {FIRST} DESC, {RANK} DESC, raised_time, alert
 """
-DRUGS = "SELECT code, dose, frequency FROM medications WHERE resident = {resident:String} AND stopped_time IS NULL"
-TARGET = "SELECT systolic, diastolic, review FROM targets WHERE resident = {resident:String}"
+DRUGS = (
+    "SELECT code, dose, frequency FROM medications WHERE resident IN {records:Array(String)} AND stopped_time IS NULL"
+)
+TARGET = "SELECT systolic, diastolic, review FROM targets WHERE resident IN {records:Array(String)} ORDER BY time DESC"
 LAST_DAYS = """
 SELECT
     toDate(time, {zone:String}) AS day, kind, count() AS n, avg(s) AS systolic, avg(d) AS diastolic,
     max(ifNull(s, v)) AS highest, min(ifNull(s, v)) AS lowest, avg(v) AS value, any(unit) AS unit
 FROM (
     SELECT time, kind, r.systolic AS s, r.diastolic AS d, r.value AS v, unit FROM readings AS r
-    WHERE resident = {resident:String} AND NOT retracted AND time >= {since:DateTime64(3, 'UTC')}
+    WHERE resident IN {records:Array(String)} AND NOT retracted AND time >= {since:DateTime64(3, 'UTC')}
 )
 GROUP BY day, kind ORDER BY day DESC, kind
 """
 TOLD = f"""
 SELECT {NOTICE_COLUMNS} FROM notices
-WHERE resident = {{resident:String}} AND kind IN ('resident', 'contact')
+WHERE resident IN {{records:Array(String)}} AND kind IN ('resident', 'contact')
     AND queued_time >= {{since:DateTime64(3, 'UTC')}}
 ORDER BY queued_time DESC, notice LIMIT 100
 """
 ATTEMPTS = """
 SELECT time, actor, recipient, result, channel, note FROM contact_attempts
-WHERE resident = {resident:String} AND time >= {since:DateTime64(3, 'UTC')} ORDER BY time DESC, id LIMIT 100
+WHERE resident IN {records:Array(String)} AND time >= {since:DateTime64(3, 'UTC')} ORDER BY time DESC, id LIMIT 100
 """
 OFFER = """
 SELECT * FROM (
-    SELECT id AS offer, time, actor, recipient, reason, accepted_time FROM handovers WHERE resident = {resident:String}
+    SELECT id AS offer, time, actor, recipient, reason, accepted_time FROM handovers
+    WHERE resident IN {records:Array(String)}
     ORDER BY time DESC, id DESC LIMIT 1
 ) WHERE accepted_time IS NULL
 """
@@ -175,9 +178,9 @@ async def card(who: ResidentReader, backend: BackendDependency, resident: Reside
     found = await find(backend, who, resident)
     now, zone = clock().now(), settings().zone
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    parameters = {"resident": resident, "zone": zone.key, "since": midnight - timedelta(days=DAYS - 1)}
+    parameters = {"records": found["records"], "zone": zone.key, "since": midnight - timedelta(days=DAYS - 1)}
     queries = (OPEN, CONDITIONS, DRUGS, TARGET, LAST_DAYS, TOLD, ATTEMPTS, OFFER)
-    await backend.viewed(who, "card", resident)
+    await backend.viewed(who, "card", found["records"])
     alerts, conditions, drugs, target, days, told, attempts, offer = await asyncio.gather(
         *(backend.tables.rows(query, parameters) for query in queries)
     )

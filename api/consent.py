@@ -50,11 +50,11 @@ class Consents(BaseModel):
 
 CONSENTS = """
 SELECT scope, given, time, text_version, witness, guardian, reason, institution FROM consents
-WHERE resident = {resident:String} ORDER BY scope
+WHERE resident IN {records:Array(String)} ORDER BY scope, time DESC LIMIT 1 BY scope
 """
 GUARDIANS = """
 SELECT guardian, relation, scopes, time, until FROM guardians
-WHERE resident = {resident:String} AND appointed = 1 ORDER BY guardian
+WHERE resident IN {records:Array(String)} AND appointed = 1 ORDER BY guardian, time DESC LIMIT 1 BY guardian
 """
 
 
@@ -63,11 +63,11 @@ async def consents(who: PersonReader, backend: BackendDependency, resident: Resi
     """What the resident allows, with the text that was read, and who may look in."""
     await backend.progress.wait(wait)
     found = await find(backend, who, resident, "consents")
-    parameters = {"resident": found["resident"]}
+    parameters = {"records": found["records"]}
     given, guardians, _ = await asyncio.gather(
         backend.tables.rows(CONSENTS, parameters),
         backend.tables.rows(GUARDIANS, parameters),
-        backend.viewed(who, "consents", found["resident"]),
+        backend.viewed(who, "consents", found["records"]),
     )
     return Consents(
         resident=found["resident"],

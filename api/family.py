@@ -18,9 +18,10 @@ View = Literal["summary", "readings", "plan", "timeline", "consents"]
 
 GUARDIAN = """
 SELECT scopes, until, (
-    SELECT count() FROM consents AS c WHERE c.resident = {resident:String} AND c.scope = 'family-view' AND c.given = 1
+    SELECT argMax(c.given, c.time) FROM consents AS c
+    WHERE c.resident IN {records:Array(String)} AND c.scope = 'family-view'
 ) AS consented
-FROM guardians WHERE resident = {resident:String} AND guardian = {guardian:String} AND appointed = 1
+FROM guardians WHERE resident IN {records:Array(String)} AND guardian = {guardian:String} AND appointed = 1
 """
 
 
@@ -29,11 +30,11 @@ def looking_in(who: Caller) -> bool:
     return who.may("look-in")
 
 
-async def sees(tables: Tables, who: Caller, found: Row, view: View) -> bool:
-    """Whether a resident or guardian may see ``view`` of the resident ``found`` (resident, birth_date)."""
+async def sees(tables: Tables, who: Caller, found: Row, records: list[str], view: View) -> bool:
+    """Whether a resident or guardian may see ``view`` of the person ``found`` (birth_date) with these ``records``."""
     if who.role == "resident":
-        return who.actor == str(found["resident"])
-    parameters = {"resident": found["resident"], "guardian": who.actor}
+        return who.actor in records
+    parameters = {"records": records, "guardian": who.actor}
     rows = await tables.rows(GUARDIAN, parameters)
     if not rows or (view not in rows[0]["scopes"] and view != "consents"):
         return False

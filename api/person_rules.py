@@ -108,6 +108,8 @@ def _judge(who: Caller, event: Event, person: Person, people: dict[str, Person])
     zone, at = settings().zone.key, milliseconds(rfc3339(event.time))
     if event.type in MANAGED and person.manager not in (None, event.institution):
         return Refused(409, "managed-elsewhere", "institution", event.institution)
+    if (into := _into(event)) is not None and (into == event.subject or not who.covers(people[into].manager)):
+        return Refused(422, "unknown-resident", "data.into", into)
     if event.type == ENROLLED and not consent.allows(person.state, consent.MONITORING, at, zone):
         return Refused(409, "no-consent", "type", event.type)
     if event.type == consent.GIVEN and not event.data.get("guardian") and _under_14(person, event, zone):

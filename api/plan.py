@@ -73,14 +73,14 @@ class Adherence(BaseModel):
 EVENTS = """
 SELECT id, type, time, recordedtime, data FROM (
     SELECT id, type, time, recordedtime, data FROM timeline
-    WHERE resident = {resident:String} AND (context = 'monitoring' OR type IN (
+    WHERE resident IN {records:Array(String)} AND (context = 'monitoring' OR type IN (
         'mailiu.resident.consent-given.v1', 'mailiu.resident.consent-withdrawn.v1', 'mailiu.resident.registered.v1'))
     AND id NOT IN (SELECT event FROM refused_events)
 ) ORDER BY recordedtime
 """
 READINGS = """
 SELECT kind, toDate(toTimeZone(time, {zone:String})) AS day, count() AS n FROM readings
-WHERE resident = {resident:String} AND place = 'home' AND source = 'measured' AND NOT retracted
+WHERE resident IN {records:Array(String)} AND place = 'home' AND source = 'measured' AND NOT retracted
     AND time >= toDateTime64({from:Date}, 3, {zone:String})
 GROUP BY kind, day
 """
@@ -95,11 +95,11 @@ async def measuring_plan(
     found = await find(backend, who, resident, "plan")
     now, zone = clock().now(), settings().zone
     since = now.astimezone(zone).date() - timedelta(days=7 * (WEEKS + 1))
-    parameters = {"resident": found["resident"], "zone": zone.key, "from": since}
+    parameters = {"records": found["records"], "zone": zone.key, "from": since}
     events, rows, _ = await asyncio.gather(
         backend.tables.rows(EVENTS, parameters),
         backend.tables.rows(READINGS, parameters),
-        backend.viewed(who, "plan", found["resident"]),
+        backend.viewed(who, "plan", found["records"]),
     )
     return _adherence(found["resident"], events, rows, milliseconds(rfc3339(now)))
 

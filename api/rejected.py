@@ -28,6 +28,7 @@ TEXTS = {
         "不是管理该居民的机构；请由管理机构转出",
         "is not the institution that manages the resident; that one must transfer first",
     ),
+    "unknown-resident": ("不是令牌可见的另一名居民", "is no other resident that the token covers"),
     "no-consent": ("居民尚未同意监测", "needs the resident's consent for monitoring at that time"),
     "guardian-needed": ("不满14周岁须由监护人同意", "is missing: under 14 years a guardian consents"),
     "forbidden-act": ("当前不允许此操作：{detail}", "cannot be done now: {detail}"),

@@ -17,6 +17,7 @@ from api.backend import Backend, BackendDependency
 from api.blood_pressure import HomePressure, summarize
 from api.family import View, looking_in, sees
 from api.instant import Instant
+from api.person import person
 from api.position import Wait
 from api.problem import Problem, problems
 from api.tables import Row
@@ -50,7 +51,10 @@ class Device(BaseModel):
 class Resident(BaseModel):
     """What a clinician sees first. 居民摘要。"""
 
-    resident: str
+    resident: str = Field(
+        description="the record that stands for the person; another id that was merged answers so too"
+    )
+    records: list[str] = Field(description="ids of the person's records, merged ones among them")
     sex: str | None
     birth_date: date | None
     age: int | None = Field(description="completed years")
@@ -143,23 +147,26 @@ SELECT argMax(e.institution, e.time) AS institution FROM (
 HAVING count() > 0
 """
 CONDITIONS = """
-SELECT code, certainty, diagnosed_time FROM conditions
-WHERE resident = {resident:String} AND resolved_time IS NULL ORDER BY diagnosed_time
+SELECT code, argMax(c.certainty, c.diagnosed_time) AS certainty, max(c.diagnosed_time) AS diagnosed_time
+FROM conditions AS c WHERE c.resident IN {records:Array(String)} GROUP BY code
+HAVING countIf(c.resolved_time IS NULL) > 0 AND ifNull(max(c.resolved_time) < max(c.diagnosed_time), true)
+ORDER BY diagnosed_time
 """
 DEVICES = """
 SELECT device, user_slot, from_time FROM bindings
-WHERE resident = {resident:String} AND from_time <= {now:DateTime64(3, 'UTC')}
+WHERE resident IN {records:Array(String)} AND from_time <= {now:DateTime64(3, 'UTC')}
   AND (to_time IS NULL OR to_time > {now:DateTime64(3, 'UTC')})
 ORDER BY from_time
 """
 OPEN_ALERTS = f"""
 SELECT {COLUMNS} FROM alerts
-WHERE resident = {{resident:String}} AND handling != 'closed' AND condition != 'withdrawn'
+WHERE resident IN {{records:Array(String)}} AND handling != 'closed' AND condition != 'withdrawn'
 ORDER BY indexOf(['red', 'orange', 'yellow', 'technical'], severity), raised_time DESC
 """
 TIMELINE = """
 SELECT id, type, time, recordedtime, institution, actor, data FROM (
-    SELECT id, type, time, recordedtime, institution, actor, data FROM timeline WHERE resident = {resident:String}
+    SELECT id, type, time, recordedtime, institution, actor, data FROM timeline
+    WHERE resident IN {records:Array(String)}
     UNION ALL
     SELECT id, concat('mailiu.reading.', kind, '-measured.v1') AS type, time, recordedtime, institution, NULL AS actor,
         if(kind = 'blood-pressure',
@@ -167,13 +174,13 @@ SELECT id, type, time, recordedtime, institution, actor, data FROM (
                 diastolic Nullable(Float64), pulse Nullable(Float64), retracted Bool))),
             toJSONString(CAST((value, unit, retracted) AS Tuple(value Nullable(Float64), unit String, retracted Bool)))
         ) AS data
-    FROM readings WHERE resident = {resident:String}
+    FROM readings WHERE resident IN {records:Array(String)}
     UNION ALL
     SELECT id, concat('mailiu.alert.', kind, '.v1') AS type, updated_time AS time, updated_time AS recordedtime,
         institution, NULL AS actor,
         toJSONString(CAST((toString(alert), rule, severity, condition, handling, revision) AS Tuple(alert String,
             rule String, severity String, condition String, handling String, revision UInt32))) AS data
-    FROM alert_events WHERE resident = {resident:String}
+    FROM alert_events WHERE resident IN {records:Array(String)}
 )
 """
 READINGS = """
@@ -185,7 +192,11 @@ FROM readings
 
 
 async def find(backend: Backend, who: Caller, resident: str, view: View = "summary") -> Row:
-    """Demographics of a resident of whom the caller may see ``view``; 404 for everybody else."""
+    """Demographics of a resident of whom the caller may see ``view``; 404 for everybody else.
+
+    ``records`` are the ids of the person's records: an id that gave way by a merge is answered as its survivor.
+    """
+    asked, (resident, records) = resident, await person(backend.tables, resident)
     rows = await backend.tables.rows(RESIDENT, {"resident": resident})
     if not rows:
         unregistered = await backend.tables.rows(UNREGISTERED, {"resident": resident})
@@ -193,10 +204,10 @@ async def find(backend: Backend, who: Caller, resident: str, view: View = "summa
         rows = [{**nothing, **row, "resident": resident, "labels": []} for row in unregistered]
     covered = bool(rows) and who.covers(rows[0]["institution"])
     if rows and looking_in(who):
-        covered = await sees(backend.tables, who, rows[0], view)
+        covered = await sees(backend.tables, who, rows[0], records, view)
     if not covered:
-        raise Problem(404, f"no resident {resident}")
-    return rows[0]
+        raise Problem(404, f"no resident {asked}")
+    return {**rows[0], "records": records}
 
 
 @router.get("/{resident}", summary="A resident 居民摘要", responses=problems(403, 404, 422, 504))
@@ -207,13 +218,13 @@ async def resident_summary(
     await backend.progress.wait(wait, fold=True)
     found = await find(backend, who, resident)
     now = clock().now()
-    parameters = {"resident": resident, "now": now}
+    parameters = {"records": found["records"], "now": now}
     conditions, devices, alerts, pressure, _ = await asyncio.gather(
         backend.tables.rows(CONDITIONS, parameters),
         backend.tables.rows(DEVICES, parameters),
         backend.tables.rows(OPEN_ALERTS, parameters),
-        summarize(backend.tables, resident),
-        backend.viewed(who, "summary", resident),
+        summarize(backend.tables, found["records"]),
+        backend.viewed(who, "summary", found["records"]),
     )
     return Resident(
         **found,
@@ -241,8 +252,8 @@ async def timeline(
 ) -> Timeline:
     """Everything that happened to a resident, readings and alerts among it, newest first."""
     await backend.progress.wait(wait, fold=True)
-    await find(backend, who, resident, "timeline")
-    conditions, parameters = _between(resident, start, to, cursor)
+    found = await find(backend, who, resident, "timeline")
+    conditions, parameters = _between(found["records"], start, to, cursor)
     if looking_in(who):  # how staff handled alerts is theirs
         conditions.append("splitByChar('.', type)[2] NOT IN ('alert', 'notice')")
     if context:
@@ -250,7 +261,7 @@ async def timeline(
         parameters["context"] = context
     rows, _ = await asyncio.gather(
         backend.tables.rows(_page(TIMELINE, conditions), {**parameters, "limit": limit + 1}),
-        backend.viewed(who, "timeline", resident),
+        backend.viewed(who, "timeline", found["records"]),
     )
     entries = [
         Entry(**{**row, "data": orjson.loads(row["data"] or b"{}"), "institution": row["institution"] or None})
@@ -273,15 +284,15 @@ async def readings(
 ) -> Readings:
     """Readings with everything known of them, newest first; retracted ones are marked."""
     await backend.progress.wait(wait)
-    await find(backend, who, resident, "readings")
-    conditions, parameters = _between(resident, start, to, cursor)
-    conditions.append("resident = {resident:String}")
+    found = await find(backend, who, resident, "readings")
+    conditions, parameters = _between(found["records"], start, to, cursor)
+    conditions.append("resident IN {records:Array(String)}")
     if kind:
         conditions.append("kind IN {kind:Array(String)}")
         parameters["kind"] = kind
     rows, _ = await asyncio.gather(
         backend.tables.rows(_page(READINGS, conditions), {**parameters, "limit": limit + 1}),
-        backend.viewed(who, "readings", resident),
+        backend.viewed(who, "readings", found["records"]),
     )
     items = [Reading.model_validate({**row, "ecg": row if row["kind"] == "ecg" else None}) for row in rows[:limit]]
     return Readings(items=items, next=_next(rows, limit))
@@ -313,18 +324,18 @@ async def blood_pressure(
 ) -> HomePressure:
     """Home blood pressure, summed up."""
     await backend.progress.wait(wait)
-    await find(backend, who, resident, "readings")
+    found = await find(backend, who, resident, "readings")
     summary, _ = await asyncio.gather(
-        summarize(backend.tables, resident, protocol, start, to),  # type: ignore[arg-type]
-        backend.viewed(who, "blood-pressure", resident),
+        summarize(backend.tables, found["records"], protocol, start, to),  # type: ignore[arg-type]
+        backend.viewed(who, "blood-pressure", found["records"]),
     )
     return summary
 
 
 def _between(
-    resident: str, start: datetime | None, to: datetime | None, cursor: str | None
+    records: list[str], start: datetime | None, to: datetime | None, cursor: str | None
 ) -> tuple[list[str], dict[str, Any]]:
-    conditions, parameters = ["1"], {"resident": resident}
+    conditions, parameters = ["1"], {"records": records}
     for name, instant, comparison in (("from", start, ">="), ("to", to, "<")):
         if instant is not None:
             conditions.append(f"time {comparison} {{{name}:DateTime64(3, 'UTC')}}")

@@ -9,9 +9,11 @@ WITH unfit AS (
 ),
 readings_known AS (
     SELECT
-        r.resident AS resident, r.time AS time, r.systolic AS systolic, r.diastolic AS diastolic,
+        -- two records of one person are one
+        if(a.survivor != '', a.survivor, r.resident) AS resident, r.time AS time, r.systolic AS systolic, r.diastolic AS diastolic,
         toDate(toTimeZone(r.time, {zone:String})) AS day, r.institution AS place_of_care
     FROM readings AS r
+    LEFT JOIN aliases AS a ON a.resident = r.resident
     WHERE r.kind = 'blood-pressure' AND r.place = 'home' AND r.source = 'measured' AND r.clock != 'untrusted'
         AND NOT has(r.flags, 'unknown-user')
         AND ifNull(r.model, '') NOT IN (SELECT ifNull(unfit.model, '') FROM unfit)

@@ -70,19 +70,31 @@ WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.resident.labelled.v1', 'mailiu.resident.unlabelled.v1'
 );
 
+-- What is said of a record that gave way to another (aliases) is said of the survivor, but for who cares: the survivor's
+-- own institution does, so that there it is empty.
 CREATE OR REPLACE VIEW resident_events AS
 SELECT
     id, resident, event, time, recordedtime, knowntime, institution, sex, birth_date, team, doctor, reason, cause, label,
     topic, partition, offset
 FROM resident_events_v1 FINAL
-WHERE missing = '' AND id NOT IN (SELECT r.event FROM refused_events AS r);
+WHERE missing = '' AND id NOT IN (SELECT r.event FROM refused_events AS r)
+    AND resident NOT IN (SELECT a.resident FROM aliases AS a)
+UNION ALL
+SELECT
+    e.id, a.survivor AS resident, e.event, e.time, e.recordedtime, e.knowntime, '' AS institution, e.sex, e.birth_date, e.team,
+    e.doctor, e.reason, e.cause, e.label, e.topic, e.partition, e.offset
+FROM (SELECT * FROM resident_events_v1 FINAL WHERE resident IN (SELECT b.resident FROM aliases AS b)) AS e
+INNER JOIN aliases AS a ON a.resident = e.resident
+WHERE e.missing = '' AND e.event NOT IN ('contracted', 'contract-ended', 'transferred')
+    AND e.id NOT IN (SELECT r.event FROM refused_events AS r);
 
 CREATE OR REPLACE VIEW residents AS
 SELECT
     resident,
     argMaxIf(e.sex, (e.time, e.offset), e.sex IS NOT NULL) AS sex,
     argMaxIf(e.birth_date, (e.time, e.offset), e.birth_date IS NOT NULL) AS birth_date,
-    argMaxIf(toNullable(e.institution), (e.time, e.offset), e.event IN ('registered', 'contracted', 'transferred')) AS institution,
+    argMaxIf(toNullable(e.institution), (e.time, e.offset),
+        e.event IN ('registered', 'contracted', 'transferred') AND e.institution != '') AS institution,
     -- argMax skips NULL, and a contract may name no team: its fields travel in a tuple.
     argMaxIf(
         tuple(if(e.event = 'contracted', e.team, NULL), if(e.event = 'contracted', e.doctor, NULL),
@@ -124,7 +136,8 @@ FROM (
         resident,
         maxIfOrNull(e.time, e.event = 'died') AS died,
         arraySort(groupArrayIf(
-            (e.time, e.offset, e.institution), e.event IN ('registered', 'contracted', 'transferred'))) AS assigned,
+            (e.time, e.offset, e.institution),
+            e.event IN ('registered', 'contracted', 'transferred') AND e.institution != '')) AS assigned,
         -- of several at one instant the last counts
         arrayFilter((a, next) -> next = 0 OR tupleElement(a, 1) != tupleElement(assigned[next], 1),
             assigned, arrayMap(i -> if(i < length(assigned), i + 1, 0), arrayEnumerate(assigned))) AS effective,

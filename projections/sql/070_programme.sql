@@ -100,9 +100,17 @@ WHERE multiIf(
     1
 );
 
+-- A person whose records were merged is the survivor here, managed where the survivor is.
 CREATE OR REPLACE VIEW programme AS
-SELECT * EXCEPT missing FROM programme_v1 FINAL
-WHERE missing = '' AND id NOT IN (SELECT r.event FROM refused_events AS r);
+SELECT resident, id, m, day, flags, val, institution, knowntime, topic, partition, offset
+FROM programme_v1 FINAL
+WHERE missing = '' AND id NOT IN (SELECT r.event FROM refused_events AS r)
+    AND resident NOT IN (SELECT a.resident FROM aliases AS a)
+UNION ALL
+SELECT a.survivor AS resident, p.id, p.m, p.day, p.flags, p.val, p.institution, p.knowntime, p.topic, p.partition, p.offset
+FROM (SELECT * FROM programme_v1 FINAL WHERE resident IN (SELECT b.resident FROM aliases AS b)) AS p
+INNER JOIN aliases AS a ON a.resident = p.resident
+WHERE p.missing = '' AND p.flags != 8 AND p.id NOT IN (SELECT r.event FROM refused_events AS r);
 
 CREATE OR REPLACE VIEW unparsed_programme AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM programme_v1 FINAL WHERE missing != '';

@@ -48,7 +48,10 @@ SELECT
 FROM log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type LIKE 'mailiu.%' AND type NOT LIKE 'mailiu.reading.%-measured.v%'
     AND type NOT LIKE 'mailiu.organization.%' AND type NOT LIKE 'mailiu.rule.%' AND type NOT LIKE 'mailiu.clock.%'
-    AND type NOT LIKE 'mailiu.device.model-registered.%';
+    AND type NOT LIKE 'mailiu.device.model-registered.%'
+    -- what carries the events of a merged record to its survivor: these are in its own timeline
+    AND type NOT IN ('mailiu.resident.absorbed.v1', 'mailiu.resident.released.v1', 'mailiu.resident.returned.v1',
+        'mailiu.resident.carried.v1');
 
 CREATE OR REPLACE VIEW timeline AS
 SELECT * FROM timeline_v1 FINAL;

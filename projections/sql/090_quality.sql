@@ -103,6 +103,7 @@ SELECT topic, partition, offset, id, key, missing FROM unreadable_v1 FINAL
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_reading
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_resident
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_consent
+UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_merge
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_chronic
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_alert
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_notice

@@ -41,7 +41,7 @@ class Scratch:
         return list(self.client.query(sql, parameters=bound, tz_mode="aware").named_results())
 
     async def summary(self, resident: str, *more: Any) -> HomePressure:
-        return await summarize(self, resident, *more)  # type: ignore[arg-type]
+        return await summarize(self, [resident], *more)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ async def test_from_80_years_on_the_limit_is_145_85(tables: Scratch, born: str, 
     details = {"sex": "male", "birth_date": born}
     registered = event("mailiu.resident.registered.v1", "R1", "2026-01-01T00:00:00Z", details)
     mirror(tables.client, [registered, reading("R1", "2026-01-09T00:00:00Z", 140, 80)])
-    found = await summarize(tables, "R1", None, None, datetime(2026, 1, 10, tzinfo=ZONE))  # type: ignore[arg-type]
+    found = await summarize(tables, ["R1"], None, None, datetime(2026, 1, 10, tzinfo=ZONE))  # type: ignore[arg-type]
     assert (found.limit.systolic, found.limit.diastolic) == (limit, 85)
 
 

@@ -193,7 +193,7 @@ async def test_a_problem_says_its_detail_and_its_own_members() -> None:
 
 
 def _resident(sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    if "FROM residents" not in sql:
+    if "FROM residents" not in sql or "resident" not in parameters:
         return []
     empty = dict.fromkeys(("sex", "birth_date", "team", "doctor", "registered_time", "died_time"))
     return [{**empty, "resident": parameters["resident"], "institution": "I01", "labels": []}]

@@ -19,6 +19,7 @@ from mqtt_ingest.address import VENDOR, Address, address
 from mqtt_ingest.clock_trust import Verdict
 from mqtt_ingest.gate import Answer
 from schemas.envelope import from_milliseconds, identity, milliseconds, rfc3339
+from schemas.private import scrubbed
 
 CHUNK = 384 * 1024  #: raw bytes a record; encrypted they stay below Kafka's megabyte
 #: Refusals that wait for the device to be registered, bound, or tied to its gateway.
@@ -40,7 +41,7 @@ def records(answer: Answer, received: datetime) -> Iterator[bytes]:
         "device": at.device or None,
         "institution": at.institution or None,
         "kind": at.kind if at.vendor else refusal.kind or at.kind,
-        "reading": answer.id,
+        "reading": scrubbed(answer.id),
         "mqtt_topic": None if at.vendor else at.topic,
         "raw": fernet().encrypt(chunks[0]).decode(),
         "parts": len(chunks),

@@ -19,15 +19,14 @@ from infra.clock import clock
 from schemas.envelope import rfc3339
 from schemas.private import scrubbed
 
-LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.S)
+WORDS = re.compile(r"[^\x00-\x7f]+")
 LONGEST = 20_000  # characters of a statement that are kept
 WAIT = 5.0  # s that one process waits for another
 
 
 def told(sql: str) -> str:
-    """``sql`` as the trail keeps it: personal numbers and literals beyond ASCII (a name, perhaps) are masked."""
-    masked = LITERAL.sub(lambda match: match[0] if match[0].isascii() else "'***'", sql)
-    return scrubbed(masked)[:LONGEST]
+    """``sql`` as the trail keeps it: personal numbers and words beyond ASCII (a name, perhaps) are masked."""
+    return scrubbed(WORDS.sub("***", sql))[:LONGEST]
 
 
 class Spool:

@@ -19,7 +19,7 @@ from tests.audit.test_chain import Kafka
     [
         ("SELECT 1", "SELECT 1"),
         ("SELECT * FROM readings WHERE resident = 'R-1'", "SELECT * FROM readings WHERE resident = 'R-1'"),
-        ("SELECT '王小明', 'it''s 王'", "SELECT '***', '***'"),
+        ("SELECT '王小明', 'it''s 王', broken('王", "SELECT '***', 'it''s ***', broken('***"),
         ("SELECT '13800138000', 11010519491231002", "SELECT '***********', 11010519491231002"),
     ],
 )

@@ -10,7 +10,7 @@ import zstandard
 from clickhouse_connect.driver import Client
 
 from infra.clickhouse.gate import READABLE_SYSTEM_TABLES, READABLE_TABLE_FUNCTIONS
-from tests.clickhouse.attacks import DENIED, NO_TABLE, READONLY, REQUESTS, STATEMENTS, SYNTAX
+from tests.clickhouse.attacks import DENIED, NO_TABLE, READONLY, REQUESTS, STATEMENTS, STATEMENTS_BY_AIM, SYNTAX
 from tests.clickhouse.embedded import Embedded
 
 SECRET = "7f3a-known-only-to-the-file-and-the-closed-tables"
@@ -34,7 +34,15 @@ class World(NamedTuple):
 @pytest.fixture(scope="module")
 def world(server: Embedded, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A file and tables that an analyst must not read, a folder nobody may write to, one table to read."""
-    folder = tmp_path_factory.mktemp("world")
+    secret, trap = attacked(client, tmp_path_factory.mktemp("world"))
+    yield World(secret, trap, client, state(client, secret, trap))
+    own = client.query("SELECT name FROM system.functions WHERE origin != 'System' ORDER BY name")
+    assert own.result_rows == [("reader",)]
+    client.command("DROP FUNCTION reader")
+
+
+def attacked(client: Client, folder: Path) -> tuple[Path, Path]:
+    """Make what is attacked; the file and the folder."""
     (folder / "secret").write_text(SECRET)
     (folder / "trap").mkdir()
     client.command("CREATE TABLE attacked_v1 (id UInt32, name String) ENGINE = MergeTree ORDER BY id")
@@ -54,11 +62,7 @@ def world(server: Embedded, client: Client, tmp_path_factory: pytest.TempPathFac
     client.command(f"INSERT INTO closed.secrets VALUES ('{SECRET}')")
     client.command("CREATE VIEW over_closed AS SELECT * FROM closed.secrets")
     client.command("CREATE FUNCTION reader AS (path) -> file(path)")
-    secret, trap = folder / "secret", folder / "trap"
-    yield World(secret, trap, client, state(client, secret, trap))
-    own = client.query("SELECT name FROM system.functions WHERE origin != 'System' ORDER BY name")
-    assert own.result_rows == [("reader",)]
-    client.command("DROP FUNCTION reader")
+    return folder / "secret", folder / "trap"
 
 
 def state(client: Client, secret: Path, trap: Path) -> list[object]:
@@ -70,6 +74,15 @@ def state(client: Client, secret: Path, trap: Path) -> list[object]:
                currentRoles(), currentDatabase()
         FROM system.tables WHERE database IN ('mailiu', 'closed')"""
     return [sorted(trap.iterdir()), secret.read_text(), *client.query(tables).result_rows]
+
+
+def test_the_page_tells_of_every_attack() -> None:
+    from tests.clickhouse.isolation_page import PAGE
+
+    told = PAGE.read_text()
+    assert told.count("\n| `` ") == len(STATEMENTS) + len(REQUESTS), "run python -m tests.clickhouse.isolation_page"
+    for aim in STATEMENTS_BY_AIM:
+        assert aim[1:] in told
 
 
 @pytest.mark.parametrize(("sql", "codes"), STATEMENTS, ids=lambda value: str(value)[:60])

@@ -26,6 +26,7 @@ WRITES = "answers with positions and outcomes; the event itself names who did it
 NOBODY = {
     ("GET", "/health"): "says whether parts answer",
     ("GET", "/metrics"): "counts, by route and reason",
+    ("GET", "/v1/devices"): "an institution's stock; who wears a device is shown for one device at a time",
     ("GET", "/v1/freshness"): "positions and lag",
     ("GET", "/v1/statistics"): "definitions",
     ("GET", "/v1/statistics/{indicator}"): "counts by institution and month; small ones are hidden from analysts",

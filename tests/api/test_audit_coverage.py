@@ -28,7 +28,6 @@ NOBODY = {
     ("GET", "/metrics"): "counts, by route and reason",
     ("GET", "/v1/devices"): "an institution's stock; who wears a device is shown for one device at a time",
     ("GET", "/v1/freshness"): "positions and lag",
-    ("GET", "/v1/devices"): "how many bindings a device has, and not whose it is",
     ("GET", "/v1/statistics"): "definitions",
     ("GET", "/v1/statistics/{indicator}"): "counts by institution and month; small ones are hidden from analysts",
     ("POST", "/v1/events"): WRITES,

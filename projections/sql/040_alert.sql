@@ -129,8 +129,19 @@ WHERE topic = 'derived' AND log.time IS NOT NULL AND type IN (
 CREATE OR REPLACE VIEW alert_events AS
 SELECT * EXCEPT missing FROM alert_events_v1 FINAL WHERE missing = '';
 
+-- An alert moves along when its resident's record gives way to another, or is its own again: the highest revision is
+-- the alert, whoever it was told of before.
 CREATE OR REPLACE VIEW alerts AS
-SELECT * EXCEPT (id, kind, missing) FROM alerts_v1 FINAL;
+SELECT * EXCEPT (id, kind, missing) FROM alerts_v1 FINAL
+WHERE (resident, alert) NOT IN (
+    SELECT m.resident, m.alert
+    FROM (
+        SELECT resident, alert, revision, max(revision) OVER (PARTITION BY alert) AS latest
+        FROM alerts_v1 FINAL
+        WHERE resident IN (SELECT e.resident FROM merge_events AS e UNION ALL SELECT o.survivor FROM merge_events AS o)
+    ) AS m
+    WHERE m.revision < m.latest
+);
 
 CREATE OR REPLACE VIEW unparsed_alert AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM alert_events_v1 FINAL WHERE missing != '';

@@ -20,6 +20,7 @@ REPEATED = 14 * DAY
 TOLERATED = 600_000  #: ms that a clock may be off
 SLOW = 54  #: /min, usual pulse at which one reading below 50 is nothing new
 DANGER = (*FELT["danger"], "fainting", "confusion")  #: clinical decision 6
+FEVER = 39  #: °C, clinical decision 13: a lower one need not be told of
 APART = 20  #: mmHg by which two on one cuff must differ to be told apart
 SHOWN = ("high-pressure", "low-under-treatment", "pregnancy-hypertension", "crisis", "hypotension", "low-when-treated")
 
@@ -95,6 +96,9 @@ def happened(lives: Lives, deliveries: Deliveries) -> Iterator[dict[str, Any]]:
             found = line(one.patient, one.what, one.start, one.end, kind, **more)
             if one.what == "trouble":
                 found["readings"] = _failed(deliveries, one)
+                yield found | {"is": "failing-device", "brief": True}
+            if one.what == "fever" and one.level[0] < FEVER:
+                found["brief"] = True
             yield found
             if one.what == "hyperglycaemia" and one.level[0] > HIGHEST:
                 yield found | {"is": "beyond-the-meter"}

@@ -1,4 +1,4 @@
-"""Device commands end to end: ordered by REST, published in time, answered by the device; and notices that expire."""
+"""Device commands end to end: ordered by REST, published in time, answered by the device."""
 
 import threading
 from collections.abc import Iterator
@@ -11,11 +11,9 @@ import orjson
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 
-from infra.clients import mqtt, mqtt_address, producer
+from infra.clients import mqtt, mqtt_address
 from infra.clock import clock
-from infra.log import headers
-from schemas.envelope import Event, rfc3339
-from schemas.topics import DERIVED
+from schemas.envelope import rfc3339
 from tests.notice.conftest import Centre, wait_until
 from tests.notice.receiver import Receiver
 from tests.stack import Stack
@@ -108,39 +106,6 @@ def test_an_order_is_refused_with_the_field_at_fault(centre: Centre) -> None:
         assert answer.json()["errors"][0]["field"].endswith(field.removeprefix("body."))
     stranger = Centre(centre.api)
     assert centre.api.post(path, json={"command": "time"}, headers=stranger.token()).status_code == 404
-
-
-async def test_a_notice_that_nobody_takes_expires_at_its_deadline(centre: Centre, receiver: Receiver) -> None:
-    centre.staff("nurse")
-    receiver.status, resident, now = 503, f"R-{uuid4().hex[:8]}", clock().now()
-    late, brief = (_queued(centre, resident, now + timedelta(seconds=s)) for s in (-1, 4))
-    async with producer() as out:
-        for event in (late, brief, brief):
-            about = headers(event.type, str(event.identity))
-            await out.send_and_wait(DERIVED, event.dumps(), resident.encode(), headers=about)
-
-    def became() -> dict[str, str]:
-        return {n["notice"]: n["state"] for n in centre.notices(resident)}
-
-    wait_until(lambda: set(became().values()) == {"expired"} and len(became()) == 2, "both expire")
-    assert receiver.of(resident) == []
-    tried = {n["notice"]: (n["channel"], n["person"]) for n in centre.notices(resident)}
-    assert tried == {
-        late.data["notice"]: (None, None), brief.data["notice"]: ("app", f"S-nurse-{centre.id}"),
-    }  # fmt: skip
-
-
-def _queued(centre: Centre, resident: str, deadline: Any) -> Event:
-    """A notice as the fold queues it."""
-    id, now = str(uuid4()), clock().now()
-    return Event(
-        id=f"{id}/queued", source="fold", type="mailiu.notice.queued.v1", subject=resident, institution=centre.id,
-        time=now, recordedtime=now,
-        data={
-            "notice": id, "to": {"kind": "role", "ref": "nurse"}, "purpose": "alert", "level": 0,
-            "deadline": rfc3339(deadline), "text": {"zh": "红色告警", "en": "Red alert"},
-        },
-    )  # fmt: skip
 
 
 READING = "mailiu.reading.blood-pressure-measured.v1"

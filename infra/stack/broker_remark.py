@@ -50,8 +50,8 @@ def remark() -> str | None:
         soon = datetime.now(UTC) + SOON
         ending = [common_name(one) for one in Authority(settings().tls).issued() if one.not_valid_after_utc < soon]
         if ending:
-            parts.append(f"{len(ending)} of devices ended or end within {SOON.days} days, first {ending[0]}")
+            parts.append(f"ended or ending within {SOON.days} days: {len(ending)} of devices, first {ending[0]}")
     if refused := too_large(settings().logs / "mosquitto.log"):
         user, time = refused[-1]
-        parts.append(f"{len(refused)} packets above {LARGEST_PACKET:,} bytes refused, last of {user} at {time}")
+        parts.append(f"packets refused above {LARGEST_PACKET:,} bytes: {len(refused)}, last of {user} at {time}")
     return "; ".join(parts) or None

@@ -138,11 +138,12 @@ RESIDENT = """
 SELECT resident, sex, birth_date, institution, team, doctor, registered_time, died_time, labels
 FROM residents WHERE resident = {resident:String}
 """
-#: Who manages somebody of whom no registration is known yet: the institution that last sent anything.
+#: Who sees somebody of whom no registration is known yet: the institution that sent anything first, so that nobody who
+#: sends something later takes the view over.
 UNREGISTERED = """
-SELECT argMax(e.institution, e.time) AS institution FROM (
-    SELECT institution, time FROM readings WHERE resident = {resident:String}
-    UNION ALL SELECT institution, time FROM timeline WHERE resident = {resident:String}
+SELECT argMin(e.institution, e.knowntime) AS institution FROM (
+    SELECT institution, knowntime FROM readings WHERE resident = {resident:String}
+    UNION ALL SELECT institution, knowntime FROM timeline WHERE resident = {resident:String}
 ) AS e WHERE e.institution != ''
 HAVING count() > 0
 """

@@ -161,7 +161,7 @@ async def accept(who: AlertActor, backend: BackendDependency, body: Accepting, k
         residents = [row["resident"] for row in await backend.tables.rows(OFFERED_TO, {"me": who.actor})]
     offers: dict[str, dict[str, Any]] = {}
     for resident in residents:
-        rows = await backend.tables.rows(OFFER, {"resident": resident})
+        rows = await backend.tables.rows(OFFER, {"records": [resident]})
         if rows and rows[0]["recipient"] == who.actor:
             offers[resident] = {"offer": str(rows[0]["offer"])}
     return await _each(who, backend, residents, "handover-accepted", offers.get, key)

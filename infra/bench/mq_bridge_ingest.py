@@ -27,7 +27,9 @@ def route() -> Route:
     }  # fmt: skip
     kafka = {
         "url": settings().kafka, "topic": TOPIC, "create_topic": False,
-        "producer_options": [["acks", "all"], ["enable.idempotence", "true"], ["linger.ms", "2"]],
+        "producer_options": [
+            ["acks", "all"], ["enable.idempotence", "true"], ["linger.ms", "2"], ["compression.type", "none"],
+        ],
     }  # fmt: skip
     config = {"routes": {"ingest": {"input": {"mqtt": broker}, "output": {"kafka": kafka}, "batch_size": IN_FLIGHT}}}
     return Route.from_config(config, "ingest")

@@ -16,9 +16,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+from aiokafka import TopicPartition
+
 from infra.bench.stream import _empty_derived, _fill
+from infra.clients import consumer
 from infra.stack.scratch import ROOT
-from streams.progress import newest_progress
+from schemas.topics import DERIVED
+from streams.partition import PROGRESSED
 
 needs = ("kafka",)
 RUNS = 3
@@ -63,14 +68,21 @@ def _measure(count: int, ends: dict[int, int]) -> float:
 
 
 async def _rate(ends: dict[int, int]) -> float:
-    """Events a second between the first look that finds progress and the one that finds everything folded."""
+    """Events a second between the first `fold.progressed` that arrives and the one that completes the last partition."""
+    folded = dict.fromkeys(ends, 0)
     begin: tuple[float, int] | None = None
-    async with asyncio.timeout(SECONDS):
+    partitions = [TopicPartition(DERIVED, number) for number in ends]
+    async with asyncio.timeout(SECONDS), consumer() as reader:
+        reader.assign(partitions)
+        await reader.seek_to_beginning(*partitions)
         while True:
-            folded = await newest_progress(ends)
-            done, now = sum(min(folded[number], end) for number, end in ends.items()), time.perf_counter()
+            for at, records in (await reader.getmany(timeout_ms=200)).items():
+                for record in records:
+                    if ("ce_type", PROGRESSED.encode()) in record.headers:
+                        reached = orjson.loads(record.value)["data"]["next_offset"]
+                        folded[at.partition] = max(folded[at.partition], min(reached, ends[at.partition]))
+            done, now = sum(folded.values()), time.perf_counter()
             if begin is None and done:
                 begin = now, done
             if begin is not None and done == sum(ends.values()):
                 return (done - begin[1]) / (now - begin[0])
-            await asyncio.sleep(0.1)

@@ -68,7 +68,7 @@ def _measure(count: int, ends: dict[int, int]) -> float:
 
 
 async def _rate(ends: dict[int, int]) -> float:
-    """Events a second between the first `fold.progressed` that arrives and the one that completes the last partition."""
+    """Events a second from the first `fold.progressed` that arrives to the one that completes the last partition."""
     folded = dict.fromkeys(ends, 0)
     begin: tuple[float, int] | None = None
     partitions = [TopicPartition(DERIVED, number) for number in ends]

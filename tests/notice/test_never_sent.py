@@ -81,10 +81,12 @@ def test_a_sender_without_its_ledger_goes_on_where_kafka_says(
     centre: Centre, receiver: Receiver, sending: Stack
 ) -> None:
     nurse = centre.staff("nurse")
-    before = settled(centre, receiver)
+    settled(centre, receiver)
+    before = set(receiver.attempts)
     pid = sending.pid("sender")
     sending.kill("sender")
     shutil.rmtree(sending.home / "sender")
     sending.wait_restarted("sender", pid)
-    assert settled(centre, receiver) == before + 2
+    settled(centre, receiver)
+    assert len(set(receiver.attempts) - before) == 2  # what was not committed yet may come again, under its old id
     assert receiver.calls[-1][1]["person"] in (nurse, None)  # the rota was read again

@@ -192,9 +192,9 @@ def _fold_anew(case: Case, packed: list[dict[str, Any]]) -> None:
     since = midnight(facts, today - KEPT_DAYS)
     fresh |= {name: state[name] for name in ("inst", "bind", "base", "care") if name in state}
     for one in sorted(packed, key=lambda e: e["recorded"]):
-        if one.get("of") is None or one["of"] in state.get("of", {}):
-            if not one["type"].startswith(DONE):
-                take(Case(fresh, unpack(one, case.event), facts, since))
+        ours = one.get("of") is None or one["of"] in state.get("of", {})
+        if ours and not one["type"].startswith(DONE):
+            take(Case(fresh, unpack(one, case.event), facts, since))
     fresh["due"] = {}
     kept = {name: state[name] for name in STANDS if name in state}
     state.clear()

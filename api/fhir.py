@@ -37,6 +37,11 @@ BODY = {
     "required": True,
     "content": {"application/fhir+json": {"schema": {"type": "object", "required": ["resourceType"]}}},
 }
+#: What is wrong with a resource is an OperationOutcome; with the address, a problem as everywhere.
+OUTCOME_OR_PROBLEM = {
+    "description": "OperationOutcome, or a problem of the query",
+    "content": {fhir_answer.MEDIA_TYPE: {}, **problems(422)[422]["content"]},
+}
 HOMES = "SELECT resident, institution FROM residents WHERE resident IN {residents:Array(String)}"
 
 
@@ -65,8 +70,9 @@ class Sent(NamedTuple):
     responses=problems(403, 413, 415)
     | {
         status: {"description": "OperationOutcome", "content": {fhir_answer.MEDIA_TYPE: {}}}
-        for status in (200, 400, 409, 422)
-    },
+        for status in (200, 400, 409)
+    }
+    | {422: OUTCOME_OR_PROBLEM},
 )
 async def post(
     request: Request,

@@ -24,6 +24,8 @@ ANALYST_FIXED = {
     "max_bytes_before_external_sort": str(GIB // 2),
     "max_temporary_data_on_disk_size_for_query": str(2 * GIB),
     "allow_introspection_functions": "0",
+    # `comment != ''` would read the column's length alone, for which it asks no right to the column.
+    "optimize_functions_to_subcolumns": "0",
     "async_insert": "0",  # ClickHouse's JDBC driver always sends it
 }
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -10,6 +12,7 @@ import httpx
 from api.auth import Role, issue
 from api.backend import Backend
 from api.main import make
+from infra.audit.trail import Trail
 from infra.log import Position
 from schemas.envelope import Event
 
@@ -91,10 +94,13 @@ async def client(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, StubLog]]:
     """A client of the application, and the log behind it."""
     app, log = make(), StubLog(kafka_fails)
-    app.state.backend = Backend(log, StubFeed(alerts or {}), StubTables(answer))  # type: ignore[arg-type]
+    app.state.backend = backend = Backend(log, StubFeed(alerts or {}), StubTables(answer))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
-        yield made, log
+    with TemporaryDirectory() as home:  # the trail of a log that is none
+        backend.trail = Trail(log.producer, "api", Path(home))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
+            yield made, log
+        backend.trail.close()
 
 
 def bearer(role: Role = "clinician", *institutions: str, actor: str | None = None) -> dict[str, str]:

@@ -95,8 +95,9 @@ class Devices:
         self.client.loop_stop()
 
     def _on_message(self, _c: object, _u: object, message: paho.MQTTMessage) -> None:
-        if not message.topic.endswith("/command"):
-            self.receipts.put((message.topic, orjson.loads(message.payload)))
+        body = orjson.loads(message.payload)
+        if "command" not in body:
+            self.receipts.put((message.topic, body))
 
     def publish(
         self, device: str, payload: bytes | dict[str, Any], kind: str = "json", institution: str = "I01"

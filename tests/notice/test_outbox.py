@@ -52,7 +52,8 @@ async def test_a_message_is_in_the_outbox_once_also_after_a_crash(tmp_path: Path
 async def test_nothing_leaves_the_machine_without_a_service_or_on_another_clock(
     variables: dict[str, str], kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("MAILIU_CLOCK", raising=False)
+    for name in ("MAILIU_CLOCK", "MAILIU_NOTICE_WEBHOOK"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in {"MAILIU_HOME": str(tmp_path), **variables}.items():
         monkeypatch.setenv(name, value)
     for cached in (settings, clock):

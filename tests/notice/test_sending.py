@@ -72,6 +72,9 @@ def test_with_nobody_on_duty_the_alert_is_unreached_heads_the_list_and_says_120(
         lambda: states(centre, resident, "alert") == [(role, "failed", None) for role in roles], "every role's failed"
     )
     centre.post(centre.crisis(later))  # newer, and its notices fail too, but one value is not confirmed
+    wait_until(
+        lambda: states(centre, later, "alert") == [(role, "failed", None) for role in roles], "nor could the later's"
+    )
     centre.staff("nurse")
     third = centre.willing()
     centre.post(centre.crisis(third))

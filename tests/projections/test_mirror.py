@@ -75,7 +75,8 @@ def test_every_example_event_is_projected(parts: Stack) -> None:
         facts = {
             row[0]
             for row in client.query(
-                "SELECT toString(id) FROM organization_events_v1 UNION ALL SELECT toString(id) FROM device_events"
+                "SELECT toString(id) FROM organization_events_v1 UNION ALL SELECT toString(id) FROM device_events "
+                "UNION ALL SELECT toString(id) FROM rotas UNION ALL SELECT toString(id) FROM leaves"
             ).result_rows
         }
         unparsed = client.query("SELECT toString(id), missing FROM unparsed").result_rows

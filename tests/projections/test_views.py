@@ -150,16 +150,23 @@ def test_what_goes_to_every_partition_is_read_once(database: Database) -> None:
         "organization.team-formed.v1": {"team": "T1", "name": "一组", "members": ["S1"]},
         "organization.staff-registered.v1": {"staff": "S1", "role": "nurse"},
         "organization.holiday-calendar-set.v1": {"year": 2026, "holidays": ["2026-01-01"]},
+        "organization.rota-set.v1": {
+            "role": "nurse", "start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z", "shifts": [],
+        },
+        "organization.leave-recorded.v1": {
+            "staff": "S1", "start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z",
+        },
         "rule.activated.v1": {"rule": "bp-crisis", "version": 2},
         "rule.approved.v1": {"rule": "bp-crisis", "version": 2, "physician": "S9"},
         "device.model-registered.v1": {"model": "M1", "maker": "maker", "kinds": ["weight"]},
-    }
+    }  # fmt: skip
     assert {f"mailiu.{type}" for type in types} == BROADCAST
     events = [event(type, "I01", "2026-03-01T00:00:00Z", **data) for type, data in types.items()]
     for partition in (1, 0, 2):
         database.play(*events, partition=partition)
     for table, number in (("organization_events_v1", 6), ("device_events", 1), ("timeline", 0), ("institutions", 1),
-                          ("teams", 1), ("staff", 1), ("rules", 2), ("device_models", 1)):  # fmt: skip
+                          ("teams", 1), ("staff", 1), ("rules", 2), ("device_models", 1), ("rotas", 1),
+                          ("leaves", 1)):  # fmt: skip
         assert database.rows(f"SELECT count() AS n FROM {table}") == [{"n": number}], table
     assert database.rows("SELECT DISTINCT partition FROM organization_events_v1") == [{"partition": 0}]
 

@@ -14,16 +14,14 @@ def verify(json: Annotated[bool, typer.Option("--json", help="One JSON object.")
     """
     from clickhouse_connect.driver.exceptions import Error
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from infra.cli.progress import progress
     from projections.verify import Behind
     from projections.verify import verify as check
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("pinning offsets", total=None)
+    with progress("pinning offsets") as tell:
         try:
-            results = check(lambda what, n, of: bar.update(task, description=what, completed=n, total=of))
+            results = check(tell)
         except (Behind, Error, OSError) as error:
             raise Refusal(str(error)) from error
     clean = all(result.differing == 0 for result in results)

@@ -6,7 +6,7 @@ concern; each of these, and on a tick each that is due, is evaluated over the wh
 the first tick.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from streams import (
@@ -41,7 +41,7 @@ from streams.state import KEPT_DAYS, OPEN_DAYS, State, forget, known, new_state,
 
 __all__ = ["VERSION", "due", "fold", "learn", "new_facts"]
 
-VERSION = 2  # raised when a change of the fold changes state or outputs
+VERSION = 3  # raised when a change of the fold changes state or outputs
 IMPORT = "import"  # key in the due index: imported, nothing evaluated yet
 
 #: Every rule: its function, and the limit (hours) that separates two episodes, or None for a lasting condition.
@@ -72,6 +72,14 @@ RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
     "device-silent": (device.silent, None),
     "device-suspect": (device.suspect, None),
 }
+
+#: What is concluded of a person beside alerts (control, scores, tasks …), in this order: the function, which puts out
+#: what changed and says whether anything did (then all after it look again), and the types that concern it.
+CONCLUSIONS: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {}
+CONCERNED: dict[str, set[str]] = {}
+for _name, (_, _types) in CONCLUSIONS.items():
+    for _type in _types:
+        CONCERNED.setdefault(_type, set()).add(_name)
 
 
 def fold(state: State | None, event: Input, facts: Facts) -> tuple[State, list[Output]]:
@@ -117,6 +125,7 @@ def _take(case: Case) -> None:
         state["due"].setdefault(IMPORT, event.recorded)
     elif "died" not in state:
         evaluate(case, touched)
+        conclude(case, CONCERNED.get(event.type, ()))
 
 
 def _merging(case: Case) -> None:
@@ -135,9 +144,11 @@ def _merging(case: Case) -> None:
         touched = merge.take(carried)
         if "into" not in state and "died" not in state:
             evaluate(carried, touched)
+            conclude(carried, CONCERNED.get(one.type, ()))
         case.outputs += [output for output in carried.outputs if output.topic != DEVICES]
     if again and "into" not in state:
         evaluate(case, RULES)
+        conclude(case, CONCLUSIONS)
 
 
 def due(state: State) -> int | None:
@@ -163,6 +174,15 @@ def evaluate(case: Case, rules: Iterable[str]) -> None:
             reconcile(case, rule, found, None if gap is None else rule.limits[gap] * HOUR)
 
 
+def conclude(case: Case, names: Collection[str]) -> None:
+    """Draw the conclusions ``names`` again, and all after one that changed. Each keeps its own entry in ``due``."""
+    if names:
+        changed = False
+        for name, (function, _) in CONCLUSIONS.items():
+            if changed or name in names:
+                changed = function(case) or changed
+
+
 def _emergencies(state: State, rule: str, found: list[Finding]) -> list[Finding]:
     """What of ``found`` is still told once consent for monitoring is withdrawn: red, and what became of a red.
 
@@ -180,9 +200,12 @@ def _tick(case: Case) -> None:
     if pending.pop(IMPORT, None) is not None:
         case.quiet = True
         evaluate(case, RULES)
+        conclude(case, CONCLUSIONS)
         case.quiet = False
     else:
-        evaluate(case, sorted(name for name, at in pending.items() if at <= case.now and name in RULES))
+        fallen = sorted(name for name, at in pending.items() if at <= case.now)
+        evaluate(case, [name for name in fallen if name in RULES])
+        conclude(case, fallen)
     if pending.get(ESCALATION, case.now + 1) <= case.now:
         for alert in case.state["alerts"]:
             if escalate(case, alert):

@@ -33,7 +33,9 @@ def run(progress: Callable[[str], None]) -> list[dict[str, Any]]:
     asyncio.run(_prepare())
     _subscribe_bare()
     _subscribe_mq_bridge()
-    ours, bare, rust = [], [], []
+    ours: list[float] = []
+    bare: list[float] = []
+    rust: list[float] = []
     for number in range(RUNS):
         progress(f"publishing {MESSAGES:,} readings, run {number + 1} of {RUNS}")
         _publish(number)

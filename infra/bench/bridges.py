@@ -46,7 +46,7 @@ def _drain(count: int, run: str, total: int) -> float:
     _publish(run)
     bridges = [_start(name, wait=False) for name in names]
     try:
-        return asyncio.run(_rate(EVENTS, total))
+        return asyncio.run(_rate(EVENTS, total, bridges))
     finally:
         _stop(bridges)
         _forget(names)

@@ -125,17 +125,18 @@ def _measure(command: list[str], topic: str, total: int) -> float:
     """
     process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.DEVNULL)
     try:
-        return asyncio.run(_rate(topic, total, process))
+        return asyncio.run(_rate(topic, total, [process]))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
 
 
-async def _rate(topic: str, total: int, process: "subprocess.Popen[bytes]") -> float:
+async def _rate(topic: str, total: int, movers: "list[subprocess.Popen[bytes]]") -> float:
     async with consumer(topic, group=None) as reader:
         while sum((await reader.end_offsets(reader.assignment())).values()) < total:
-            if process.poll() is not None:
-                raise Ended(f"{process.args!s} ended with {process.returncode}")
+            for process in movers:
+                if process.poll() is not None:
+                    raise Ended(f"{process.args!s} ended with {process.returncode}")
             await asyncio.sleep(0.1)
         stamps: list[int] = []
         while len(stamps) < total:

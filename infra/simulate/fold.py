@@ -78,8 +78,9 @@ def _fold(path: Path, until: int, number: int, partitions: int, tick_minutes: in
                 folder.take(milliseconds(event["recordedtime"]), line)
     folder.tick_until(until)
     folder.result.cpu = time.process_time() - began
-    measured = [state for _, state, _ in folder.partition.store.states() if b'"plans"' in state]
-    folder.result.bytes = [len(state) for state in measured]
+    store = folder.partition.store
+    sizes = store.sizes()
+    folder.result.bytes = [sizes[subject] for subject, state, _ in store.states() if b'"plans"' in state]
     return folder.result
 
 

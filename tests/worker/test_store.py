@@ -1,11 +1,13 @@
 """The store: one transaction, one owner, and a file that may always be thrown away."""
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
@@ -52,6 +54,29 @@ def test_a_damaged_file_starts_empty(tmp_path: Path, damage: bytes) -> None:
     assert Store(path, 1).mark.next == 4
 
 
+def test_states_are_kept_small_and_come_back_as_they_were(tmp_path: Path) -> None:
+    store = Store(tmp_path / "0.sqlite", 1)
+    ids = [str(uuid5(NAMESPACE_URL, str(n))) for n in range(40)]
+    state = json.dumps({"bp": {"id": ids}, "alerts": [{"rule": "bp-sustained-high", "ev": ids}], "seen": ids}).encode()
+    store.write([("a", state, None)], Mark(1))
+    assert store.load("a") == state
+    assert store.sizes()["a"] < len(state) / 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"no state", None])
+def test_a_damaged_state_is_no_event_s_fault(tmp_path: Path, damage: bytes | None) -> None:
+    """What the worker sees is a damaged file: it throws the store away and folds again."""
+    store = Store(tmp_path / "0.sqlite", 1)
+    store.write(STATES, Mark(5))
+    [packed] = store.db.execute("SELECT state FROM states WHERE subject = 'a'").fetchone()
+    flipped = packed[:-1] + bytes([packed[-1] ^ 1]) if damage is None else damage
+    store.db.execute("UPDATE states SET state = ? WHERE subject = 'a'", (flipped,))
+    for read in (lambda: store.load("a"), lambda: store.due(30, 10), lambda: list(store.states())):
+        with pytest.raises(sqlite3.DatabaseError, match="the state of a is damaged") as raised:
+            read()
+        assert type(raised.value) is sqlite3.DatabaseError
+
+
 def test_a_former_owner_is_refused(tmp_path: Path) -> None:
     first = Store(tmp_path / "0.sqlite", 1)
     first.write(STATES[:1], Mark(1))
@@ -67,7 +92,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "0.sqlite", 1)
     store.write(STATES[:1], Mark(1))
     with pytest.raises(sqlite3.Error):
-        store.write([STATES[1], ("e", object(), None)], Mark(2))  # type: ignore[list-item]
+        store.write([STATES[1], ("e", b"{}", object())], Mark(2))  # type: ignore[list-item]
     store.close()
     again = Store(tmp_path / "0.sqlite", 1)
     assert again.mark.next == 1

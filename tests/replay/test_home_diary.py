@@ -27,6 +27,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import polars as pl
 import pytest
+from zstandard import decompress
 
 from schemas.envelope import identity
 from streams.summary import described
@@ -178,7 +179,7 @@ def folded(home: Path) -> dict[str, Any]:
     for store in (home / "store").glob("*.sqlite"):
         with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
             if row := db.execute("SELECT state FROM states WHERE subject = ?", (RESIDENT,)).fetchone():
-                return described(orjson.loads(row[0])) or {}
+                return described(orjson.loads(decompress(row[0]))) or {}
     return {}
 
 

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The pure core: everything in streams/ but what speaks to Kafka, to Faust or to a store.
-CORE := streams/rules $(filter-out $(addprefix streams/,batches.py progress.py rejection.py sender.py shards.py store.py \
+CORE := streams/rules streams/scores $(filter-out $(addprefix streams/,batches.py progress.py rejection.py sender.py shards.py store.py \
 	ticker.py worker.py),$(wildcard streams/*.py))
 LOADS := pip install --quiet --disable-pip-version-check
 
@@ -52,6 +52,7 @@ sbom: setup ## Bill of materials, CycloneDX (build/sbom.json)
 
 docs: setup ## Write the generated pages of docs/
 	$(BIN)/mailiu settings --markdown > docs/settings.md
+	$(BIN)/python -m tests.scores.page
 
 clean: ## Remove what was installed and made
 	rm -rf .venv .kafka .mailiu .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

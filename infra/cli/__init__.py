@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "Append events from files: CSV, NDJSON, FHIR bundles.",
     "simulate": "Simulate a district: to a file, or live; score the rules against its truth.",
     "decode": "Decode device payloads; needs no server.",
+    "score": "Compute clinical scores of a file; needs no server.",
     "rejected": "List what was refused, or send it through the gate again.",
     "outbox": "Read the notices that were sent to residents, contacts and staff here.",
     "schemas": "Print or write the JSON Schema of every event.",

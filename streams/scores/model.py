@@ -1,0 +1,175 @@
+"""A clinical score as versioned data: one TOML file a model and released version, chosen by what the log activated.
+
+The coefficients, limits, classes and where they come from lie in ``data/<model>.v<N>.toml``; the names that models
+share lie in ``vocabulary.toml``. A published version is never edited: another number is another version, and it is in
+force from the position at which `rule.activated` names it.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+Facts = dict[str, Any]
+Text = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Another unit in which an input is taken: value = (given + offset) * factor."""
+
+    name: str
+    unit: str
+    factor: float
+    offset: float
+    min: float | None
+    max: float | None
+    message: str | None
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input of a model: number, yes or no, or code; its range; what an official calculator says outside it."""
+
+    name: str
+    kind: str
+    unit: str | None
+    codes: tuple[str, ...]
+    said: dict[bool, str]
+    min: float | None
+    max: float | None
+    below: float | None
+    values: tuple[float, ...]
+    integer: bool
+    optional: bool
+    label: Text
+    message: str | None
+    missing: str | None
+    also: tuple[Unit, ...]
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class of the value: everything under ``below`` that no class before it took."""
+
+    name: str
+    below: float | None
+    label: Text
+
+
+@dataclass(frozen=True)
+class Model:
+    """One released version of a score."""
+
+    model: str
+    version: int
+    initial: bool
+    stream: bool
+    title: Text
+    source: str
+    unit: str | None
+    warning: str | None
+    inputs: dict[str, Field]
+    excluded: dict[str, Text]
+    classes: tuple[Class, ...]
+    numbers: dict[str, Any]
+
+    def classify(self, value: float) -> str | None:
+        """The class that ``value`` falls into."""
+        return next((c.name for c in self.classes if c.below is None or value < c.below), None)
+
+    def label(self, name: str | None) -> Text | None:
+        """What the class is called, in Chinese and English."""
+        return next((c.label for c in self.classes if c.name == name), None)
+
+
+@cache
+def vocabulary() -> dict[str, dict[str, Any]]:
+    """Every input name with its unit or codes, limits and labels."""
+    return tomllib.loads((files(__package__) / "vocabulary.toml").read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> Model:
+    """The model in a TOML text; raises ``KeyError`` or ``TypeError`` for one that lacks something."""
+    data = tomllib.loads(text)
+    return Model(
+        model=data["model"],
+        version=data["version"],
+        initial=data.get("initial", False),
+        stream=data.get("stream", False),
+        title=data["title"],
+        source=data["source"],
+        unit=data.get("unit"),
+        warning=data.get("warning"),
+        inputs={name: _field(name, own) for name, own in data["inputs"].items()},
+        excluded=data.get("not_applicable", {}),
+        classes=tuple(
+            Class(c["class"], c.get("below"), {"zh": c["zh"], "en": c["en"]}) for c in data.get("classes", ())
+        ),
+        numbers=data.get("numbers", {}),
+    )
+
+
+def _field(name: str, own: dict[str, Any]) -> Field:
+    shared = vocabulary()[name]
+    one = shared | own
+    also = shared.get("also", {}) | own.get("also", {})
+    units = tuple(
+        Unit(
+            f"{name}_{suffix}",
+            (common := shared.get("also", {}).get(suffix, {}) | unit)["unit"],
+            common["factor"],
+            common.get("offset", 0.0),
+            common.get("min"),
+            common.get("max"),
+            common.get("message"),
+        )
+        for suffix, unit in also.items()
+    )
+    return Field(
+        name=name,
+        kind=one.get("kind", "number"),
+        unit=one.get("unit"),
+        codes=tuple(one.get("codes", ())),
+        said={said: shared[key] for said, key in ((False, "false"), (True, "true")) if key in shared},
+        min=one.get("min"),
+        max=None if "below" in own else one.get("max"),
+        below=own.get("below"),
+        values=tuple(own.get("values", ())),
+        integer=own.get("integer", False),
+        optional=own.get("optional", False),
+        label={"zh": shared["zh"], "en": shared["en"]},
+        message=own.get("message"),
+        missing=own.get("missing"),
+        also=units,
+    )
+
+
+@cache
+def released() -> dict[str, dict[int, Model]]:
+    """Every released model, by name and version."""
+    models: dict[str, dict[int, Model]] = {}
+    for file in sorted((files(__package__) / "data").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            model = parse(file.read_text(encoding="utf-8"))
+            models.setdefault(model.model, {})[model.version] = model
+    return models
+
+
+@cache
+def initial(name: str) -> Model:
+    """The version of ``name`` in force before the log says anything."""
+    return next(model for model in released()[name].values() if model.initial)
+
+
+def in_force(name: str, facts: Facts) -> Model:
+    """The version of ``name`` that the log activated, else the initial one (also for a version unknown here)."""
+    version = facts["rules"].get(name)
+    return (released()[name].get(version) if version else None) or initial(name)
+
+
+@cache
+def streamed() -> tuple[str, ...]:
+    """Names of the models that the fold keeps for every resident."""
+    return tuple(name for name in released() if initial(name).stream)

@@ -28,6 +28,7 @@ COMMANDS = {
     "outbox": "Read the notices that were sent to residents, contacts and staff here.",
     "schemas": "Print or write the JSON Schema of every event.",
     "asyncapi": "Print every MQTT and Kafka channel with its messages as AsyncAPI 3.0.",
+    "backtest": "What a rule's other version would have done over the log, and about whom.",
     "rebuild": "Rebuild projections from the log while writes go on.",
     "verify": "Rebuild and refold everything, and compare with what is served.",
     "backup": "Back up the log and the secrets that open it, while everything runs.",

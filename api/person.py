@@ -5,8 +5,11 @@ from typing import NamedTuple
 from api.tables import Tables
 
 RECORDS = """
-SELECT resident, survivor FROM aliases WHERE resident = {resident:String} OR survivor IN (
-    SELECT b.survivor FROM aliases AS b WHERE b.resident = {resident:String} UNION ALL SELECT {resident:String})
+SELECT tupleElement(each, 1) AS resident, tupleElement(each, 2) AS survivor
+FROM (SELECT groupArray((resident, survivor)) AS every FROM aliases)
+ARRAY JOIN every AS each
+WHERE survivor IN (
+    {resident:String}, tupleElement(arrayFirst(one -> tupleElement(one, 1) = {resident:String}, every), 2))
 ORDER BY resident
 """
 

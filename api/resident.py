@@ -197,8 +197,12 @@ async def find(backend: Backend, who: Caller, resident: str, view: View = "summa
 
     ``records`` are the ids of the person's records: an id that gave way by a merge is answered as its survivor.
     """
-    asked, (resident, records) = resident, await person(backend.tables, resident)
-    rows = await backend.tables.rows(RESIDENT, {"resident": resident})
+    asked = resident
+    (resident, records), rows = await asyncio.gather(
+        person(backend.tables, asked), backend.tables.rows(RESIDENT, {"resident": asked})
+    )
+    if resident != asked:
+        rows = await backend.tables.rows(RESIDENT, {"resident": resident})
     if not rows:
         unregistered = await backend.tables.rows(UNREGISTERED, {"resident": resident})
         nothing = dict.fromkeys(("sex", "birth_date", "team", "doctor", "registered_time", "died_time"))

@@ -174,9 +174,16 @@ WHERE missing = '';
 -- home while consent for monitoring stood withdrawn is kept in the table, as the law on medical records asks, and served
 -- to nobody.
 CREATE OR REPLACE VIEW readings AS
+WITH (
+    -- looked up once, whatever the caller asks for: everybody who ever withdrew, each turn of consent
+    SELECT groupArray(t.turn) FROM (
+        SELECT arrayJoin(groupArray((m.resident, m.time, m.given))) AS turn
+        FROM monitoring_consents AS m GROUP BY m.resident HAVING min(m.given) = 0
+    ) AS t
+) AS turns
 SELECT
     id, resident, institution, kind, time, recordedtime, knowntime, systolic, diastolic, mean, pulse, value, unit,
-    context, place, source, device, model, user_slot, flags, clock, device_time, position_of_body, arm, activity, leads,
+    context, place, source, device, user_slot, flags, clock, device_time, position_of_body, arm, activity, leads,
     duration, sampling_rate, urgent, trace, trace_type, trace_bytes, distance, energy, event_source, origin,
     (resident, id) IN (SELECT r.resident, r.reading FROM retractions_v1 AS r WHERE r.missing = '') AS retracted,
     topic, partition, offset
@@ -184,9 +191,11 @@ FROM readings_v1 FINAL
 WHERE missing = '' AND (resident, id) NOT IN (
     SELECT w.resident, w.id
     FROM readings_v1 AS w
-    ASOF INNER JOIN (SELECT resident, time, given FROM monitoring_consents) AS c ON w.resident = c.resident AND w.time >= c.time
-    WHERE w.place = 'home' AND c.given = 0
-        AND w.resident IN (SELECT m.resident FROM monitoring_consents AS m WHERE m.given = 0)
+    ASOF INNER JOIN (
+        SELECT tupleElement(turn, 1) AS resident, tupleElement(turn, 2) AS time, tupleElement(turn, 3) AS given
+        FROM (SELECT arrayJoin(turns) AS turn)
+    ) AS c ON w.resident = c.resident AND w.time >= c.time
+    WHERE w.place = 'home' AND c.given = 0 AND w.resident IN (SELECT tupleElement(arrayJoin(turns), 1))
 );
 
 ALTER TABLE readings COMMENT COLUMN retracted '1 if the reading was retracted: shown, never counted';

@@ -71,22 +71,26 @@ WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
 );
 
 -- What is said of a record that gave way to another (aliases) is said of the survivor, but for who cares: the survivor's
--- own institution does, so that there it is empty.
+-- own institution does, so that there it is empty. Both look-ups are made once a query, however many branches use them.
 CREATE OR REPLACE VIEW resident_events AS
+WITH
+    (SELECT (groupArray(a.resident), groupArray(a.survivor)) FROM aliases AS a) AS merged,
+    (SELECT groupArray(r.event) FROM refused_events AS r) AS refused
 SELECT
     id, resident, event, time, recordedtime, knowntime, institution, sex, birth_date, team, doctor, reason, cause, label,
     topic, partition, offset
 FROM resident_events_v1 FINAL
-WHERE missing = '' AND id NOT IN (SELECT r.event FROM refused_events AS r)
-    AND resident NOT IN (SELECT a.resident FROM aliases AS a)
+WHERE missing = '' AND id NOT IN (SELECT arrayJoin(refused)) AND resident NOT IN (SELECT arrayJoin(merged.1))
 UNION ALL
+WITH
+    (SELECT (groupArray(a.resident), groupArray(a.survivor)) FROM aliases AS a) AS merged,
+    (SELECT groupArray(r.event) FROM refused_events AS r) AS refused
 SELECT
-    e.id, a.survivor AS resident, e.event, e.time, e.recordedtime, e.knowntime, '' AS institution, e.sex, e.birth_date, e.team,
-    e.doctor, e.reason, e.cause, e.label, e.topic, e.partition, e.offset
-FROM (SELECT * FROM resident_events_v1 FINAL WHERE resident IN (SELECT b.resident FROM aliases AS b)) AS e
-INNER JOIN aliases AS a ON a.resident = e.resident
+    e.id, transform(e.resident, merged.1, merged.2, '') AS resident, e.event, e.time, e.recordedtime, e.knowntime,
+    '' AS institution, e.sex, e.birth_date, e.team, e.doctor, e.reason, e.cause, e.label, e.topic, e.partition, e.offset
+FROM (SELECT * FROM resident_events_v1 FINAL WHERE resident IN (SELECT arrayJoin(merged.1))) AS e
 WHERE e.missing = '' AND e.event NOT IN ('contracted', 'contract-ended', 'transferred')
-    AND e.id NOT IN (SELECT r.event FROM refused_events AS r);
+    AND e.id NOT IN (SELECT arrayJoin(refused));
 
 CREATE OR REPLACE VIEW residents AS
 SELECT

@@ -87,7 +87,8 @@ FROM (
         type IN (
             'mailiu.chronic.condition-diagnosed.v1', 'mailiu.chronic.condition-resolved.v1',
             'mailiu.chronic.medication-prescribed.v1', 'mailiu.chronic.follow-up-completed.v1',
-            'mailiu.chronic.follow-up-completed.v2', 'mailiu.resident.registered.v1', 'mailiu.resident.contracted.v1',
+            'mailiu.chronic.follow-up-completed.v2', 'mailiu.chronic.follow-up-completed.v3',
+            'mailiu.resident.registered.v1', 'mailiu.resident.contracted.v1',
             'mailiu.resident.transferred.v1', 'mailiu.resident.died.v1'
         )
         OR type = 'mailiu.reading.blood-pressure-measured.v1' AND position(value, '"office"') > 0
@@ -102,15 +103,21 @@ WHERE multiIf(
 
 -- A person whose records were merged is the survivor here, managed where the survivor is.
 CREATE OR REPLACE VIEW programme AS
+WITH
+    (SELECT (groupArray(a.resident), groupArray(a.survivor)) FROM aliases AS a) AS merged,
+    (SELECT groupArray(r.event) FROM refused_events AS r) AS refused
 SELECT resident, id, m, day, flags, val, institution, knowntime, topic, partition, offset
 FROM programme_v1 FINAL
-WHERE missing = '' AND id NOT IN (SELECT r.event FROM refused_events AS r)
-    AND resident NOT IN (SELECT a.resident FROM aliases AS a)
+WHERE missing = '' AND id NOT IN (SELECT arrayJoin(refused)) AND resident NOT IN (SELECT arrayJoin(merged.1))
 UNION ALL
-SELECT a.survivor AS resident, p.id, p.m, p.day, p.flags, p.val, p.institution, p.knowntime, p.topic, p.partition, p.offset
-FROM (SELECT * FROM programme_v1 FINAL WHERE resident IN (SELECT b.resident FROM aliases AS b)) AS p
-INNER JOIN aliases AS a ON a.resident = p.resident
-WHERE p.missing = '' AND p.flags != 8 AND p.id NOT IN (SELECT r.event FROM refused_events AS r);
+WITH
+    (SELECT (groupArray(a.resident), groupArray(a.survivor)) FROM aliases AS a) AS merged,
+    (SELECT groupArray(r.event) FROM refused_events AS r) AS refused
+SELECT
+    transform(p.resident, merged.1, merged.2, '') AS resident, p.id, p.m, p.day, p.flags, p.val, p.institution, p.knowntime,
+    p.topic, p.partition, p.offset
+FROM (SELECT * FROM programme_v1 FINAL WHERE resident IN (SELECT arrayJoin(merged.1))) AS p
+WHERE p.missing = '' AND p.flags != 8 AND p.id NOT IN (SELECT arrayJoin(refused));
 
 CREATE OR REPLACE VIEW unparsed_programme AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM programme_v1 FINAL WHERE missing != '';

@@ -1,12 +1,11 @@
-"""Chronic disease: symptoms, conditions, medication, follow-up visits with office blood pressure, personal targets."""
+"""Chronic disease: symptoms, conditions, medication, personal targets. Follow-up visits are in `schemas.follow_up`."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from schemas.envelope import Code, Data
-from schemas.reading import below_systolic
 
 ICD10 = r"^[A-Z][0-9]{2}(\.[0-9A-Z]{1,4})?$"
 ATC = r"^[A-Z][0-9]{2}[A-Z]{2}[0-9]{2}$"
@@ -58,47 +57,6 @@ class MedicationStopped(Data):
     reason: Literal["adverse-reaction", "ineffective", "completed", "patient-choice", "other"] = "other"
 
 
-class OfficeBloodPressure(Data):
-    """Office blood pressure in mm[Hg]."""
-
-    systolic: float = Field(ge=50, le=300)
-    diastolic: float = Field(ge=20, le=200)
-
-    @field_validator("diastolic")
-    @classmethod
-    def _pair(cls, diastolic: float, info: ValidationInfo) -> float:
-        return below_systolic(diastolic, info)
-
-
-class FollowUpCompletedV1(Data):
-    """A follow-up visit, first version: the pressure lay flat and the mode had no name for a home visit."""
-
-    systolic: float | None = None
-    diastolic: float | None = None
-    fasting_glucose: float | None = Field(None, ge=0.3, le=60, description="mmol/L")
-    face_to_face: bool = True
-
-
-class FollowUpCompleted(Data):
-    """A follow-up visit with its office blood pressure and fasting glucose."""
-
-    programme: Literal["hypertension", "diabetes", "both"] = "hypertension"
-    mode: Literal["clinic", "home-visit", "phone", "video"] = "clinic"
-    blood_pressure: OfficeBloodPressure | None = None
-    fasting_glucose: float | None = Field(None, ge=0.3, le=60, description="mmol/L")
-    adverse_reaction: bool = False
-
-
-def follow_up_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 said only whether the visit was face to face; without one it was a call."""
-    new: dict[str, Any] = {"mode": "clinic" if data.get("face_to_face", True) else "phone"}
-    if data.get("systolic") is not None and data.get("diastolic") is not None:
-        new["blood_pressure"] = {"systolic": data["systolic"], "diastolic": data["diastolic"]}
-    if data.get("fasting_glucose") is not None:
-        new["fasting_glucose"] = data["fasting_glucose"]
-    return new
-
-
 class TargetSet(Data):
     """A clinician's own target for the resident: author (the event's actor), reason and review date."""
 
@@ -115,8 +73,5 @@ EVENTS: dict[str, type[Data]] = {
     "mailiu.chronic.condition-resolved.v1": ConditionResolved,
     "mailiu.chronic.medication-prescribed.v1": MedicationPrescribed,
     "mailiu.chronic.medication-stopped.v1": MedicationStopped,
-    "mailiu.chronic.follow-up-completed.v1": FollowUpCompletedV1,
-    "mailiu.chronic.follow-up-completed.v2": FollowUpCompleted,
     "mailiu.chronic.target-set.v1": TargetSet,
 }
-UPCASTERS = {"mailiu.chronic.follow-up-completed.v1": ("mailiu.chronic.follow-up-completed.v2", follow_up_v1_v2)}

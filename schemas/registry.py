@@ -12,6 +12,7 @@ from schemas import (
     clock,
     consent,
     device,
+    follow_up,
     identity,
     maternal,
     merge,
@@ -35,6 +36,7 @@ CONTEXTS = (
     monitoring,
     reading,
     chronic,
+    follow_up,
     maternal,
     alert,
     notice,
@@ -49,7 +51,7 @@ DERIVED: dict[str, type[Data]] = (
     resident.DERIVED | merge.DERIVED | alert.DERIVED | notice.DERIVED | device.DERIVED | clock.DERIVED
 )
 #: Old type -> (newer type, function that lifts the data).
-UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**chronic.UPCASTERS}
+UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**follow_up.UPCASTERS}
 #: Types that concern many residents and are appended to every partition.
 BROADCAST = frozenset(organization.EVENTS) | frozenset(rule.EVENTS) | {"mailiu.device.model-registered.v1"}
 #: Types that only Mailiu's own parts write, never a client.

@@ -71,11 +71,14 @@ def test_a_misspelt_type_is_answered_with_the_nearest_one() -> None:
         parse(READING | {"type": "mailiu.reading.glucose-measurd.v1"})
 
 
-def test_the_first_version_of_a_follow_up_is_lifted_to_the_second() -> None:
+def test_the_first_version_of_a_follow_up_is_lifted_to_the_newest() -> None:
     old = "mailiu.chronic.follow-up-completed.v1"
     type, data = upcast(old, {"systolic": 150, "diastolic": 90, "face_to_face": False})
-    assert type == "mailiu.chronic.follow-up-completed.v2"
-    assert data == {"mode": "phone", "blood_pressure": {"systolic": 150, "diastolic": 90}}
+    assert type == "mailiu.chronic.follow-up-completed.v3"
+    assert data == {
+        "programme": "hypertension", "mode": "phone", "adverse_reaction": False,
+        "blood_pressure": {"systolic": 150, "diastolic": 90},
+    }  # fmt: skip
     EVENTS[type].model_validate(data)
     assert upcast(type, data) == (type, data)
 

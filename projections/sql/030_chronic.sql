@@ -92,7 +92,8 @@ WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.chronic.symptom-reported.v1', 'mailiu.chronic.condition-diagnosed.v1',
     'mailiu.chronic.condition-resolved.v1', 'mailiu.chronic.medication-prescribed.v1',
     'mailiu.chronic.medication-stopped.v1', 'mailiu.chronic.follow-up-completed.v1',
-    'mailiu.chronic.follow-up-completed.v2', 'mailiu.chronic.target-set.v1'
+    'mailiu.chronic.follow-up-completed.v2', 'mailiu.chronic.follow-up-completed.v3',
+    'mailiu.chronic.target-set.v1'
 );
 
 CREATE OR REPLACE VIEW conditions AS

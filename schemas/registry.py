@@ -13,6 +13,7 @@ from schemas import (
     consent,
     device,
     follow_up,
+    guidance,
     identity,
     maternal,
     merge,
@@ -37,6 +38,7 @@ CONTEXTS = (
     reading,
     chronic,
     follow_up,
+    guidance,
     maternal,
     alert,
     notice,
@@ -48,7 +50,7 @@ CONTEXTS = (
 EVENTS: dict[str, type[Data]] = {type: model for context in CONTEXTS for type, model in context.EVENTS.items()}
 #: Events that only the fold makes; recomputable, on the topic `derived`.
 DERIVED: dict[str, type[Data]] = (
-    resident.DERIVED | merge.DERIVED | alert.DERIVED | notice.DERIVED | device.DERIVED | clock.DERIVED
+    resident.DERIVED | merge.DERIVED | guidance.DERIVED | alert.DERIVED | notice.DERIVED | device.DERIVED | clock.DERIVED
 )
 #: Old type -> (newer type, function that lifts the data).
 UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**follow_up.UPCASTERS}

@@ -6,7 +6,7 @@ the latest (time, id) stands.
 
 from collections.abc import Callable
 
-from streams import alert, binding, consent, delivery, device, device_command, latecomer, notice, plan, summary
+from streams import alert, binding, consent, delivery, device, device_command, goal, latecomer, notice, plan, summary
 from streams.calendar import day_of
 from streams.case import Case
 from streams.measured import EVIDENCE, GLUCOSE, MARKED, NOTHING, WATCH, Touched
@@ -254,6 +254,7 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.chronic.medication-prescribed.v1": prescribed,
     "mailiu.chronic.medication-stopped.v1": stopped,
     "mailiu.chronic.target-set.v1": target,
+    **dict.fromkeys(("mailiu.chronic.goal-set.v1", "mailiu.chronic.goal-ended.v1"), follows(goal.changed)),
     "mailiu.maternal.preconception-recorded.v1": preconception,
     "mailiu.maternal.pregnancy-registered.v1": pregnancy("registered"),
     "mailiu.maternal.pregnancy-ended.v1": pregnancy("ended"),

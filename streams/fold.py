@@ -12,6 +12,7 @@ from typing import Any
 from streams import (
     care,
     consent,
+    control,
     device,
     drug,
     glucose,
@@ -75,7 +76,9 @@ RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
 
 #: What is concluded of a person beside alerts (control, scores, tasks …), in this order: the function, which puts out
 #: what changed and says whether anything did (then all after it look again), and the types that concern it.
-CONCLUSIONS: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {}
+CONCLUSIONS: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {
+    "control": (control.conclude, control.TYPES),
+}
 CONCERNED: dict[str, set[str]] = {}
 for _name, (_, _types) in CONCLUSIONS.items():
     for _type in _types:

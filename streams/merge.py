@@ -24,7 +24,7 @@ CARRY = "mailiu.resident.carry-requested.v1"
 #: Of a survivor's state these stand; everything else is folded anew.
 STANDS = (
     "alerts", "due", "of", "into", "care", "inst", "bind", "sender", "msgs", "offer", "gateways", "clocks", "dev",
-    "base",
+    "base", "control", "review",
 )  # fmt: skip
 #: Who manages the survivor, and what is bound to it, is said of itself.
 OWN = frozenset(

@@ -33,6 +33,13 @@ class Channel(Data):
     reference: Annotated[str, Code]
 
 
+class AreaDescribed(Data):
+    """Where the residents of the event's institution live: what some risk models ask for."""
+
+    north: bool = Field(description="north of the Yangtze")
+    urban: bool = Field(description="in a town, not in a village")
+
+
 class StaffRegistered(Data):
     """A member of staff with licence, role and the channels by which they are told, the first one first."""
 
@@ -85,6 +92,7 @@ class LeaveRecorded(Data):
 
 EVENTS: dict[str, type[Data]] = {
     "mailiu.organization.institution-registered.v1": InstitutionRegistered,
+    "mailiu.organization.area-described.v1": AreaDescribed,
     "mailiu.organization.team-formed.v1": TeamFormed,
     "mailiu.organization.staff-registered.v1": StaffRegistered,
     "mailiu.organization.holiday-calendar-set.v1": HolidayCalendarSet,

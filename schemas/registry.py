@@ -23,6 +23,7 @@ from schemas import (
     reading,
     resident,
     rule,
+    score,
 )
 from schemas.envelope import Data, Event, InvalidEvent, invalid
 from schemas.private import MAYBE, found, texts
@@ -42,6 +43,7 @@ CONTEXTS = (
     maternal,
     alert,
     notice,
+    score,
     rule,
     clock,
 )
@@ -50,7 +52,14 @@ CONTEXTS = (
 EVENTS: dict[str, type[Data]] = {type: model for context in CONTEXTS for type, model in context.EVENTS.items()}
 #: Events that only the fold makes; recomputable, on the topic `derived`.
 DERIVED: dict[str, type[Data]] = (
-    resident.DERIVED | merge.DERIVED | guidance.DERIVED | alert.DERIVED | notice.DERIVED | device.DERIVED | clock.DERIVED
+    resident.DERIVED
+    | merge.DERIVED
+    | guidance.DERIVED
+    | alert.DERIVED
+    | notice.DERIVED
+    | device.DERIVED
+    | score.DERIVED
+    | clock.DERIVED
 )
 #: Old type -> (newer type, function that lifts the data).
 UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**follow_up.UPCASTERS}

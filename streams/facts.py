@@ -60,6 +60,15 @@ def _calendar(facts: Facts, event: Input) -> None:
         facts[kind] = kept | dict.fromkeys(event.data.get(kind, ()), 1)
 
 
+def _area(facts: Facts, event: Input) -> None:
+    """Where an institution's residents live: the latest word counts."""
+    areas = facts.setdefault("areas", {})
+    stands = areas.get(event.institution)
+    if event.institution is not None and (stands is None or (stands[3], stands[2]) < (event.time, event.identity)):
+        data = event.data
+        areas[event.institution] = [int(data["north"]), int(data["urban"]), event.identity, event.time]
+
+
 def _model(facts: Facts, event: Input) -> None:
     """Whether a model's readings may enter means: not when it is known to be unvalidated or worn on the wrist."""
     data = event.data
@@ -70,5 +79,6 @@ CHANGES = {
     ACTIVATED: _activated,
     "mailiu.rule.approved.v1": _approved,
     "mailiu.organization.holiday-calendar-set.v1": _calendar,
+    "mailiu.organization.area-described.v1": _area,
     "mailiu.device.model-registered.v1": _model,
 }

@@ -23,6 +23,7 @@ from streams import (
     pregnancy,
     pressure,
     rhythm,
+    score,
     sustained,
     symptom,
     vital,
@@ -78,6 +79,7 @@ RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
 #: what changed and says whether anything did (then all after it look again), and the types that concern it.
 CONCLUSIONS: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {
     "control": (control.conclude, control.TYPES),
+    score.NAME: (score.conclude, score.TYPES),
 }
 CONCERNED: dict[str, set[str]] = {}
 for _name, (_, _types) in CONCLUSIONS.items():

@@ -60,7 +60,7 @@ class Class:
 
 @dataclass(frozen=True)
 class Model:
-    """One released version of a score."""
+    """One released version of a score. ``only_with``: the fold keeps it for people with that condition alone."""
 
     model: str
     version: int
@@ -70,6 +70,7 @@ class Model:
     source: str
     unit: str | None
     warning: str | None
+    only_with: str | None
     inputs: dict[str, Field]
     excluded: dict[str, Text]
     classes: tuple[Class, ...]
@@ -102,6 +103,7 @@ def parse(text: str) -> Model:
         source=data["source"],
         unit=data.get("unit"),
         warning=data.get("warning"),
+        only_with=data.get("only_with"),
         inputs={name: _field(name, own) for name, own in data["inputs"].items()},
         excluded=data.get("not_applicable", {}),
         classes=tuple(

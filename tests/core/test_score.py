@@ -1,0 +1,136 @@
+"""A person's scores: said when an input changes, with what they rest on and what they lack; never twice the same."""
+
+from typing import Any
+
+import pytest
+
+from streams.event import Output
+from streams.scores.run import newest, run
+from streams.state import State
+from tests.core.resident import DAY, HOUR, START, Resident
+
+PAR = "china-par"
+
+
+def scores(outputs: list[Output]) -> dict[str, dict[str, Any]]:
+    """The last word on each model among ``outputs``."""
+    return {o.value["data"]["model"]: o.value["data"] for o in outputs if o.type == "mailiu.score.computed.v1"}
+
+
+def count(outputs: list[Output]) -> int:
+    return sum(o.type == "mailiu.score.computed.v1" for o in outputs)
+
+
+def put(state: State, name: str, value: Any, time: int = START, **more: Any) -> None:
+    """Put a standing fact into a state as the handlers of examinations and habits keep it."""
+    state.setdefault("lab", {})[name] = [[time, f"lab-{name}-{time}", value]]
+
+
+@pytest.fixture
+def known() -> Resident:
+    """A man of 65 in a northern town of whom everything is known that China-PAR asks for."""
+    resident = Resident(born="1960-05-01")
+    resident.event("organization.area-described.v1", {"north": True, "urban": True}, START - 50 * DAY, subject="I01")
+    resident.state["sex"] = [START - 400 * DAY, "sex", "male"]
+    for name, value in (("total_cholesterol", 5.2), ("hdl_cholesterol", 1.3), ("waist", 88), ("creatinine", 80)):
+        put(resident.state, name, value)
+    resident.state["life"] = {"smoking": [START, "habit", "former"]}
+    resident.state["fam"] = {"ascvd": [START, "family", 0]}
+    resident.state["office"] = [[START, "visit", 144, 88]]
+    return resident
+
+
+def test_it_says_value_class_inputs_and_their_events(known: Resident) -> None:
+    known.event("chronic.medication-prescribed.v1", {"code": "C08CA01"}, START + HOUR)
+    said = scores(known.new)[PAR]
+    model = newest(PAR)
+    assert model is not None
+    given = {
+        "sex": "male", "age": 65, "systolic": 144, "total_cholesterol": 5.2, "hdl_cholesterol": 1.3, "waist": 88,
+        "on_antihypertensives": True, "smoker": False, "diabetes": False, "north": True, "urban": True,
+        "family_history_ascvd": False,
+    }  # fmt: skip
+    assert (said["status"], said["unit"]) == ("computed", "%")
+    assert said["value"] == pytest.approx(run(model, given).value)
+    assert {name: said["inputs"][name]["value"] for name in given} == given
+    assert said["inputs"]["systolic"]["event"] == "visit"
+    assert said["inputs"]["waist"]["event"] == f"lab-waist-{START}"
+    assert "event" not in said["inputs"]["diabetes"]  # nobody ever said so
+    assert said["class"] == "intermediate" if said["value"] < 10 else "high"
+
+
+def test_it_says_what_is_missing_once(known: Resident) -> None:
+    del known.state["lab"]["waist"]
+    known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
+    said = scores(known.new)[PAR]
+    assert (said["status"], said["missing"]) == ("missing", ["waist"])
+    assert "value" not in said
+    known.state["office"].append([START + DAY, "visit-2", 150, 90])
+    known.event("chronic.condition-diagnosed.v1", {"code": "K29"}, START + DAY)
+    assert PAR not in scores(known.new)  # still the same is missing
+    assert scores(known.new)["bp-category-cn"]["class"] == "grade-1"
+
+
+def test_existing_disease_and_pregnancy_and_age_make_it_not_applicable_with_the_reason(known: Resident) -> None:
+    known.event("chronic.condition-diagnosed.v1", {"code": "I63.9"}, START + HOUR)
+    said = scores(known.new)[PAR]
+    assert said["status"] == "not-applicable"
+    assert (said["reason"]["code"], said["reason"]["field"]) == ("not-applicable", "cardiovascular_disease")
+    known.event("chronic.condition-resolved.v1", {"code": "I63.9"}, START + 2 * HOUR)
+    assert scores(known.new)[PAR]["status"] == "computed"  # the diagnosis was withdrawn
+    old = Resident(born="1930-01-01")
+    old.state["sex"], old.state["office"] = [START, "sex", "male"], [[START, "visit", 150, 80]]
+    old.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
+    assert scores(old.new)[PAR]["reason"] == {
+        "code": "out-of-range", "field": "age", "zh": "年龄应在20-85之间", "en": "age must be between 20 and 85",
+    }  # fmt: skip
+
+
+def test_home_readings_copies_and_unchanged_facts_say_nothing(known: Resident) -> None:
+    known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR, id="diagnosis")
+    assert count(known.new)
+    known.bp(150, 90, START + 2 * HOUR)
+    assert not count(known.new)
+    known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR, id="diagnosis")
+    assert not count(known.new)
+
+
+def test_a_birthday_is_told_by_the_clock(known: Resident) -> None:
+    known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
+    before = scores(known.outputs)[PAR]["value"]
+    known.outputs.clear()
+    known.ticks(START + 70 * DAY)  # 1 May lies within
+    after = scores(known.outputs)[PAR]
+    assert after["inputs"]["age"]["value"] == 66
+    assert after["value"] > before
+    assert sum(o.value["data"]["model"] == PAR for o in known.outputs if o.type == "mailiu.score.computed.v1") == 1
+
+
+def test_another_version_holds_from_its_activation_on_and_old_outputs_stay(
+    known: Resident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from streams.scores import model
+
+    first = newest(PAR)
+    assert first is not None
+    second = replace(first, version=2, initial=False, classes=first.classes[-1:])
+    monkeypatch.setitem(model.released()[PAR], 2, second)
+    known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
+    assert scores(known.new)[PAR]["version"] == 1
+    known.event("rule.activated.v1", {"rule": PAR, "version": 2}, START + 2 * HOUR, subject="rules")
+    known.event("chronic.condition-diagnosed.v1", {"code": "K29"}, START + 3 * HOUR)
+    said = scores(known.new)[PAR]
+    assert (said["version"], said["class"]) == (2, "high")
+
+
+def test_grades_kidney_and_waist_follow_from_the_same_facts(known: Resident) -> None:
+    known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
+    said = scores(known.new)
+    assert said["ckd-epi-2021"]["class"] == "G1"  # 80 umol/L at 65 years: 142 x (0.905/0.9)^-1.2 x 0.9938^65 = 94
+    assert said["ckd-epi-2021"]["value"] == pytest.approx(94, abs=0.6)
+    assert said["waist-cn"]["class"] == "pre-central-obesity"
+    assert said["htn-risk-stratum-cn"]["class"] == "moderate"  # grade 1, two factors: age, cholesterol
+    assert said["htn-risk-stratum-cn"]["values"]["risk_factors"] == ["age", "lipids"]
+    assert "cha2ds2-va" not in said  # for atrial fibrillation alone

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing: Java 17 with its compiler, Maven, Mosquitto with its clients, Node.js with
-# npm (the tests let programs in Java and JavaScript speak to Mailiu), Python's venv.
+# npm (the tests let programs in Java and JavaScript speak to Mailiu), Python's venv; Pango and Chinese fonts for printed
+# reports and forms.
 # Where apt may not be used, it says in one line what to install.
 set -euo pipefail
 
@@ -18,6 +19,11 @@ PATH="$PATH:/usr/sbin" command -v mosquitto >/dev/null || missing+=(mosquitto)
 command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
+find_library='import ctypes.util, sys; sys.exit(not ctypes.util.find_library(sys.argv[1]))'
+for each in pango-1.0:libpango-1.0-0 pangoft2-1.0:libpangoft2-1.0-0 harfbuzz-subset:libharfbuzz-subset0; do
+  "$python" -c "$find_library" "${each%%:*}" || missing+=("${each#*:}")
+done
+[ -n "$(find /usr/share/fonts -name 'NotoSansCJK*' -print -quit 2>/dev/null)" ] || missing+=(fonts-noto-cjk)
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
 as_root=()

@@ -22,6 +22,7 @@ from api.tables import Row
 from infra.clock import clock
 from schemas.envelope import Code, Data, Event
 from schemas.notice import EVENTS, Actor, Purpose, Reason
+from schemas.topics import DERIVED
 from streams.sending.channels import secret
 
 router = APIRouter(prefix="/v1/notices", tags=["notices"])
@@ -194,12 +195,15 @@ async def _note(who: Caller, backend: Backend, notice: UUID, what: str, body: Da
 async def _find(backend: Backend, who: Caller, notice: UUID) -> Row:
     """Resident and institution of a notice the caller covers, else 404; waits for one that was queued just now."""
     until = time.monotonic() + PROJECTED_SECONDS
+    ends = await backend.ends(DERIVED, max_age=0)
     while True:
+        reached = (await backend.progress.seen()).next.get(DERIVED, {})
         rows = await backend.tables.rows(
             "SELECT resident, institution FROM notice_events WHERE notice = {notice:UUID} AND event = 'queued' LIMIT 1",
             {"notice": str(notice)},
         )
-        if rows or time.monotonic() > until:
+        whole = all(reached.get(partition, 0) >= end for partition, end in ends.items())
+        if rows or whole or time.monotonic() > until:
             break
         await asyncio.sleep(0.1)
     if not rows or not who.covers(rows[0]["institution"]):

@@ -1,19 +1,20 @@
 """The events of care as their gateways send them: registered, diagnosed, treated, enrolled, visited, moved, dead."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 
+from analytics.simulator.body import Bodies
 from analytics.simulator.course import Course
-from analytics.simulator.delivery import MINUTE
 from analytics.simulator.device import LETTERS, NO_SLOT, Devices
+from analytics.simulator.drug import prescribed, taken
 from analytics.simulator.episode import Episode
 from analytics.simulator.names import Names
-from analytics.simulator.parameters import DAY, HOUR, Parameters, chance
-from analytics.simulator.people import BETA_BLOCKER, DRUGS, GLUCOSE_DRUGS, People
+from analytics.simulator.parameters import DAY, HOUR
+from analytics.simulator.people import People
 from analytics.simulator.pregnancy import Pregnancies
 from analytics.simulator.programme import (
     DAILY,
@@ -55,18 +56,14 @@ class Lives:
     course: Course
     episodes: list[Episode]
     devices: Devices
+    bodies: Bodies
     names: Names
     start: date
     days: int
 
 
-def events(lives: Lives, seed: int, p: Parameters) -> list[Care]:
-    """All events of care until the end of the simulation, in the order in which they are sent."""
-    found = [*_residents(lives), *_visits(lives, seed, p), *_symptoms(lives), *_pregnancies(lives)]
-    for patient in range(len(lives.programme)):
-        found += _patient(lives, patient)
-        found += _ends(lives, patient)
-    found += _breaks(lives)
+def in_order(lives: Lives, found: Iterable[Care]) -> list[Care]:
+    """What is sent before the simulation ends and happens before a death, in the order in which it is sent."""
     end = lives.days * DAY
     died = {
         lives.names.resident(int(i)): at for i, at in zip(lives.programme.person, lives.programme.died, strict=True)
@@ -75,7 +72,16 @@ def events(lives: Lives, seed: int, p: Parameters) -> list[Care]:
     return sorted(kept, key=lambda one: (one.sent, one.subject, one.type, one.time))
 
 
-def _at(day: float, hour: float = 0, order: int = 0) -> int:
+def events(lives: Lives) -> list[Care]:
+    """Everything but visits and examinations, in no order."""
+    found = [*_residents(lives), *_symptoms(lives), *_pregnancies(lives)]
+    for patient in range(len(lives.programme)):
+        found += _patient(lives, patient)
+        found += _ends(lives, patient)
+    return [*found, *_breaks(lives)]
+
+
+def at_day(day: float, hour: float = 0, order: int = 0) -> int:
     """``order`` keeps what happens at once in its order: a second each."""
     return round(day * DAY + hour * HOUR) + order * 1000
 
@@ -83,7 +89,7 @@ def _at(day: float, hour: float = 0, order: int = 0) -> int:
 def _residents(lives: Lives) -> Iterator[Care]:
     people, names = lives.people, lives.names
     for i in range(len(people)):
-        at = _at(REGISTERED) + 20 * i
+        at = at_day(REGISTERED) + 20 * i
         data = {"sex": "male" if people.male[i] else "female", "birth_date": people.birth[i]}
         where = names.centre(int(people.centre[i]))
         yield Care(at, at, "resident.registered.v1", names.resident(i), where, data)
@@ -97,24 +103,21 @@ def _patient(lives: Lives, patient: int) -> Iterator[Care]:
     where, doctor = names.centre(centre), names.doctor(centre, team)
 
     def event(day: float, hour: float, order: int, type: str, data: dict[str, Any]) -> Care:
-        at = _at(day, hour, order)
+        at = at_day(day, hour, order)
         return Care(at, at, type, resident, where, data, doctor)
 
     yield event(REGISTERED, 8, 1, "resident.contracted.v1", {"team": names.team(centre, team), "doctor": doctor})
+    bodies = lives.bodies
     known = (
         ("I10", people.aware), ("E11.9", people.diabetes_known), ("J44.9", people.copd_known),
         ("I50.9", people.heart_failure), ("I48.9", people.fibrillation_known),
+        ("I63.9", bodies.stroke), ("I25.1", bodies.coronary),
     )  # fmt: skip
     for order, (code, has) in enumerate(known, 2):
         if has[i]:
             yield event(REGISTERED, 8, order, "chronic.condition-diagnosed.v1", {"code": code})
-    drugs = [drug for k, drug in enumerate(DRUGS) if k != BETA_BLOCKER][: people.drugs[i]]
-    if people.beta_blocker[i]:
-        drugs.append(DRUGS[BETA_BLOCKER])
-    if people.glucose_drug[i] >= 0:
-        drugs += sorted({GLUCOSE_DRUGS[0], GLUCOSE_DRUGS[people.glucose_drug[i]]})
-    for order, drug in enumerate(drugs, 10):
-        yield event(REGISTERED, 8, order, "chronic.medication-prescribed.v1", {"code": drug, "frequency": "qd"})
+    for order, drug in enumerate(taken(people, i), 10):
+        yield event(REGISTERED, 8, order, "chronic.medication-prescribed.v1", prescribed(drug))
     if programme.enrolled[patient] < lives.days:
         yield from _home(lives, patient, event)
 
@@ -155,18 +158,18 @@ def _ends(lives: Lives, patient: int) -> Iterator[Care]:
     resident, where = names.resident(i), names.centre(int(people.centre[i]))
     withdrawn, ended, moved = (int(a[patient]) for a in (programme.withdrawn, programme.ended, programme.moved))
     if withdrawn < lives.days:
-        at = _at(withdrawn)
+        at = at_day(withdrawn)
         data = {"scopes": ["monitoring", "messages"], "reason": "own-wish"}
         yield Care(at, at, "resident.consent-withdrawn.v1", resident, where, data)
     elif programme.enrolls[patient] and programme.schedule[patient] in (DAILY, WEEKLY) and 0 < ended < HORIZON:
-        at = _at(ended)
+        at = at_day(ended)
         yield Care(at, at, "monitoring.ended.v1", resident, where, {"reason": "completed"})
     if moved < lives.days:
-        at, new = _at(moved, 9), names.centre(int(programme.new_centre[patient]) % names.centres)
+        at, new = at_day(moved, 9), names.centre(int(programme.new_centre[patient]) % names.centres)
         yield Care(at, at, "resident.transferred.v1", resident, where, {"to_institution": new})
     died = programme.died[patient]
     if np.isfinite(died):
-        at = _at(died)
+        at = at_day(died)
         late = (1 + patient % 9) * DAY  # heard of within ten days
         yield Care(at + late, at, "resident.died.v1", resident, where, {})
 
@@ -179,7 +182,7 @@ def _breaks(lives: Lives) -> Iterator[Care]:
         if one.announced and under and programme.schedule[one.patient] != NONE:
             i = int(programme.person[one.patient])
             resident, where = names.resident(i), names.centre(int(people.centre[i]))
-            at, until = _at(one.first), lives.start + timedelta(days=one.last)
+            at, until = at_day(one.first), lives.start + timedelta(days=one.last)
             data = {"reason": "hospital" if one.hospital else "travel", "until": until.isoformat()}
             yield Care(at, at, "monitoring.paused.v1", resident, where, data)
 
@@ -202,37 +205,13 @@ def _pregnancies(lives: Lives) -> Iterator[Care]:
         resident, where = names.resident(i), names.centre(int(people.centre[i]))
         booked, ends = int(several.booked[k]), int(several.ends[k])
         period = (lives.start + timedelta(days=int(several.begins[k]))).isoformat()
-        at = _at(booked, 0)
-        if at >= _at(REGISTERED, 12):
+        at = at_day(booked, 0)
+        if at >= at_day(REGISTERED, 12):
             yield Care(at, at, "maternal.pregnancy-registered.v1", resident, where, {"last_menstrual_period": period})
         else:
-            sent = _at(REGISTERED, 12)
+            sent = at_day(REGISTERED, 12)
             data = {"last_menstrual_period": period}
             yield Care(sent, sent, "maternal.pregnancy-registered.v1", resident, where, data)
-        at = _at(ends, 15)
-        if at >= _at(REGISTERED, 12):
+        at = at_day(ends, 15)
+        if at >= at_day(REGISTERED, 12):
             yield Care(at + DAY, at, "maternal.delivery-recorded.v1", resident, where, {})
-
-
-def _visits(lives: Lives, seed: int, p: Parameters) -> Iterator[Care]:
-    rng = chance(seed, "care")
-    names, people, programme = lives.names, lives.people, lives.programme
-    for visit in lives.course.visits:
-        i = int(programme.person[visit.patient])
-        resident, centre = names.resident(i), int(people.centre[i])
-        where, doctor = names.centre(centre), names.doctor(centre, int(people.team[i]))
-        at = _at(visit.day, 8.5 + 8 * rng.random()) // MINUTE * MINUTE
-        late = rng.random() < p["care.entered_late"]
-        sent = at + (int(rng.integers(1, 4)) * DAY if late else 10 * MINUTE)
-        data: dict[str, Any] = {"mode": "phone" if visit.office is None else "clinic"}
-        both = people.aware[i] and people.diabetes_known[i]
-        data["programme"] = "both" if both else "diabetes" if people.diabetes_known[i] else "hypertension"
-        if visit.office is not None:
-            data["blood_pressure"] = {"systolic": visit.office[0], "diastolic": visit.office[1]}
-        if visit.fasting is not None and visit.office is not None:
-            data["fasting_glucose"] = visit.fasting
-        yield Care(sent, at, "chronic.follow-up-completed.v2", resident, where, data, doctor)
-        if visit.drug is not None:
-            drug = DRUGS[min(visit.drug, len(DRUGS)) - 1]
-            more = {"code": drug, "frequency": "qd"}
-            yield Care(sent + 1000, at + 1000, "chronic.medication-prescribed.v1", resident, where, more, doctor)

@@ -6,6 +6,7 @@ day's readings would show at home; a day's own deviation (`Course.day`) is short
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -17,6 +18,7 @@ from analytics.simulator.programme import Programme
 
 RAMP = 14  #: days until a drug's whole effect
 MOST_DRUGS = 4
+REVISIT = 14  #: days until somebody with a high pressure is seen again (national specification)
 
 
 @dataclass
@@ -28,6 +30,11 @@ class Visit:
     office: tuple[int, int] | None  #: mmHg; None for a call
     fasting: float | None  #: mmol/L, in diabetes
     drug: int | None = None  #: how many antihypertensives are taken from now on, where one was added
+
+    @property
+    def high(self) -> bool:
+        """Whether the office pressure was at or above 140/90."""
+        return self.office is not None and (self.office[0] >= 140 or self.office[1] >= 90)
 
 
 @dataclass
@@ -82,10 +89,9 @@ def _expect(level: Floats, pregnancies: Pregnancies, programme: Programme, days:
 
 
 def _visits(course: Course, people: People, programme: Programme, days: int, seed: int, p: Parameters) -> None:
-    rng, m, person = chance(seed, "visits"), len(programme), programme.person
+    rng, again, m, person = chance(seed, "visits"), chance(seed, "revisits"), len(programme), programme.person
     managed = people.aware[person] | people.diabetes_known[person]
     drugs: Ints = people.drugs[person].copy()
-    offset, spread = people.office[:, person], p["care.office_spread"]
     every = p["care.visit_days"]
     due = rng.integers(0, every, m)
     for _ in range(days // every + 1):
@@ -94,24 +100,47 @@ def _visits(course: Course, people: People, programme: Programme, days: int, see
         phone = rng.random(m) < p["care.by_phone"]
         z, fasting, more = rng.normal(size=(2, m)), rng.normal(size=m), rng.random(m) < p["care.intensified"]
         effect = rng.normal(size=(2, m))
-        for i in np.flatnonzero(takes):
-            when = int(at[i])
-            office = None
-            if not phone[i]:
-                s, d = (course.level[row, i, when] + offset[row, i] + spread[row] * z[row, i] for row in (0, 1))
-                office = round(float(np.clip(s, 80, 240))), round(float(np.clip(d, 40, min(140, s - 15))))
-            visit = Visit(int(i), when, office, None)
-            if people.diabetes_known[person[i]]:
-                usual = people.fasting[person[i]]
-                visit.fasting = round(float(np.clip(usual * (1 + p["glucose.spread"] * fasting[i]), 3.0, 30)), 1)
-            high = office is not None and (office[0] >= 140 or office[1] >= 90)
-            if high and people.aware[person[i]] and more[i] and drugs[i] < MOST_DRUGS:
-                drugs[i] += 1
-                visit.drug = int(drugs[i])
-                ramp = np.clip((np.arange(days) - when) / RAMP, 0, 1)
-                for row in (0, 1):
-                    mean, wide = p["care.effect"][2 * row : 2 * row + 2]
-                    course.level[row, i] += ramp * min(mean + wide * effect[row, i], 0)
-            course.visits.append(visit)
+        for i in np.flatnonzero(takes).tolist():
+            luck = _Luck(z[:, i], fasting[i], more[i], effect[:, i])
+            visit = _visit(course, people, programme, drugs, i, int(at[i]), bool(phone[i]), luck, p)
+            soon = visit.day + REVISIT
+            if visit.high and soon < min(days, programme.died[i]) and again.random() < p["examined.revisits"]:
+                luck = _Luck(again.normal(size=2), again.normal(), again.random() < p["care.intensified"],
+                             again.normal(size=2))  # fmt: skip
+                _visit(course, people, programme, drugs, i, soon, False, luck, p)
         due = due + every
     course.visits.sort(key=lambda visit: (visit.day, visit.patient))
+
+
+class _Luck(NamedTuple):
+    """What is drawn for a visit: deviations of pressure and glucose, whether a drug is added, what it does."""
+
+    pressure: Floats
+    fasting: float
+    more: bool
+    effect: Floats
+
+
+def _visit(
+    course: Course, people: People, programme: Programme, drugs: Ints, i: int, when: int, phone: bool, luck: _Luck,
+    p: Parameters,
+) -> Visit:  # fmt: skip
+    """Patient ``i`` is seen, and treated more where the pressure is high; what follows changes with it."""
+    person, days = programme.person[i], course.level.shape[2]
+    visit = Visit(i, when, None, None)
+    if not phone:
+        offset, spread = people.office[:, person], p["care.office_spread"]
+        s, d = (course.level[row, i, when] + offset[row] + spread[row] * luck.pressure[row] for row in (0, 1))
+        visit.office = round(float(np.clip(s, 80, 240))), round(float(np.clip(d, 40, min(140, s - 15))))
+    if people.diabetes_known[person]:
+        usual = people.fasting[person]
+        visit.fasting = round(float(np.clip(usual * (1 + p["glucose.spread"] * luck.fasting), 3.0, 30)), 1)
+    if visit.high and people.aware[person] and luck.more and drugs[i] < MOST_DRUGS:
+        drugs[i] += 1
+        visit.drug = int(drugs[i])
+        ramp = np.clip((np.arange(days) - when) / RAMP, 0, 1)
+        for row in (0, 1):
+            mean, wide = p["care.effect"][2 * row : 2 * row + 2]
+            course.level[row, i] += ramp * min(mean + wide * luck.effect[row], 0)
+    course.visits.append(visit)
+    return visit

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from analytics.simulator import (
+    body,
     care,
     course,
     device,
@@ -16,6 +17,7 @@ from analytics.simulator import (
     programme,
     reading,
     truth,
+    visit,
 )
 from analytics.simulator.care import Care, Lives
 from analytics.simulator.delivery import Deliveries, deliver
@@ -66,8 +68,9 @@ def simulate(residents: int, days: int, seed: int = 1, start: date = START, vers
     episodes = episode.happen(everybody, patients, days, seed, p)
     readings = reading.measure(everybody, patients, true, episodes, devices, start, seed, p)
     deliveries = deliver(readings, episodes, patients, devices, names.centres, days, seed, p)
-    lives = Lives(everybody, several, patients, true, episodes, devices, names, start, days)
+    bodies = body.examine(everybody, seed, p)
+    lives = Lives(everybody, several, patients, true, episodes, devices, bodies, names, start, days)
     founded = sorted(organization.events(names, start, days), key=lambda one: one.sent)
-    events = [*founded, *care.events(lives, seed, p)]
+    events = [*founded, *care.in_order(lives, [*care.events(lives), *visit.visits(lives, seed, p)])]
     begin = datetime.combine(start, time(), UTC) - timedelta(milliseconds=LOCAL)
     return District(lives, events, deliveries, seed, round(begin.timestamp() * 1000))

@@ -1,4 +1,7 @@
-"""The numbers of the population model: versioned data with their sources, see ``parameters.v1.toml``."""
+"""The numbers of the population model: versioned data with their sources, see ``parameters.v1.toml``.
+
+What concerns habits, examinations and visits lies beside it in ``chronic.v1.toml``.
+"""
 
 import tomllib
 from functools import cache
@@ -23,8 +26,10 @@ LOCAL = 8 * HOUR  #: of Asia/Shanghai, ahead of UTC
 @cache
 def entries(version: int = VERSION) -> dict[str, dict[str, Any]]:
     """Every entry by ``group.name``, with value, unit and source. Raises ``FileNotFoundError`` for another version."""
-    path = Path(__file__).with_name(f"parameters.v{version}.toml")
-    groups = tomllib.loads(path.read_text(encoding="utf-8"))
+    groups: dict[str, Any] = {}
+    for name in ("parameters", "chronic"):
+        path = Path(__file__).with_name(f"{name}.v{version}.toml")
+        groups |= tomllib.loads(path.read_text(encoding="utf-8"))
     return {
         f"{group}.{name}": entry
         for group, named in groups.items()

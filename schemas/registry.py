@@ -24,6 +24,7 @@ from schemas import (
     resident,
     rule,
     score,
+    task,
 )
 from schemas.envelope import Data, Event, InvalidEvent, invalid
 from schemas.private import MAYBE, found, texts
@@ -44,6 +45,7 @@ CONTEXTS = (
     alert,
     notice,
     score,
+    task,
     rule,
     clock,
 )
@@ -59,6 +61,7 @@ DERIVED: dict[str, type[Data]] = (
     | notice.DERIVED
     | device.DERIVED
     | score.DERIVED
+    | task.DERIVED
     | clock.DERIVED
 )
 #: Old type -> (newer type, function that lifts the data).

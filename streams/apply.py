@@ -6,7 +6,21 @@ the latest (time, id) stands.
 
 from collections.abc import Callable
 
-from streams import alert, binding, consent, delivery, device, device_command, goal, latecomer, notice, plan, summary
+from streams import (
+    alert,
+    binding,
+    consent,
+    delivery,
+    device,
+    device_command,
+    follow_up,
+    goal,
+    latecomer,
+    notice,
+    plan,
+    summary,
+    task,
+)
 from streams.calendar import day_of
 from streams.case import Case
 from streams.measured import EVIDENCE, GLUCOSE, MARKED, NOTHING, WATCH, Touched
@@ -23,6 +37,7 @@ def retracted(case: Case) -> Touched:
     """A reading was wrong: it is gone, also if it comes (again) later."""
     reading = case.event.data["reading"]
     remember(case.state, "gone", case.now, reading)
+    follow_up.take_back(case.state, reading)
     was = remove(case.state, reading)
     if was is not None and was[0] == "bp":
         summary.refresh(case, day_of(case.facts, was[1]))
@@ -65,6 +80,7 @@ def died(case: Case) -> Touched:
     """Nothing is asked of or about a dead resident: what is open is cleared, nothing is due."""
     notice.recall(case, "died")
     _stand(case, "died", True)
+    task.end_all(case, "died")
     alert.clear_all(case, "died")
     return NOTHING
 
@@ -202,17 +218,10 @@ def guarded(case: Case) -> Touched:
     return NOTHING
 
 
-def planned(case: Case) -> Touched:
-    """A measuring plan."""
-    plan.planned(case)
-    summary.refresh(case, None)
-    return PERSON
-
-
-def plan_marked(case: Case) -> Touched:
-    """The plan was paused, resumed or ended."""
-    plan.marked(case)
-    return WATCH
+def visited(case: Case) -> Touched:
+    """A follow-up visit of a national programme."""
+    follow_up.note(case)
+    return NOTHING
 
 
 def wears(case: Case) -> Touched:
@@ -254,6 +263,8 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.chronic.medication-prescribed.v1": prescribed,
     "mailiu.chronic.medication-stopped.v1": stopped,
     "mailiu.chronic.target-set.v1": target,
+    follow_up.COMPLETED: visited,
+    **dict.fromkeys(task.ACTIONS, follows(task.act)),
     **dict.fromkeys(("mailiu.chronic.goal-set.v1", "mailiu.chronic.goal-ended.v1"), follows(goal.changed)),
     "mailiu.maternal.preconception-recorded.v1": preconception,
     "mailiu.maternal.pregnancy-registered.v1": pregnancy("registered"),

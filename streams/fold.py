@@ -26,6 +26,7 @@ from streams import (
     score,
     sustained,
     symptom,
+    task,
     vital,
     watch,
 )
@@ -80,6 +81,7 @@ RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
 CONCLUSIONS: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {
     "control": (control.conclude, control.TYPES),
     score.NAME: (score.conclude, score.TYPES),
+    "task": (task.conclude, task.TYPES),
 }
 CONCERNED: dict[str, set[str]] = {}
 for _name, (_, _types) in CONCLUSIONS.items():

@@ -11,7 +11,7 @@ In the state: ``into`` is the survivor; ``of`` holds, by resident, the merges in
 
 from typing import Any
 
-from streams import alert, apply
+from streams import alert, apply, task
 from streams.calendar import day_of, midnight
 from streams.care import REFUSED
 from streams.case import Case
@@ -24,7 +24,7 @@ CARRY = "mailiu.resident.carry-requested.v1"
 #: Of a survivor's state these stand; everything else is folded anew.
 STANDS = (
     "alerts", "due", "of", "into", "care", "inst", "bind", "sender", "msgs", "offer", "gateways", "clocks", "dev",
-    "base", "control", "review",
+    "base", "control", "review", "tasks",
 )  # fmt: skip
 #: Who manages the survivor, and what is bound to it, is said of itself.
 OWN = frozenset(
@@ -61,6 +61,7 @@ def merged(case: Case) -> None:
         _refuse(case, "already-merged", "data.into", into)
         return
     state["into"] = into
+    task.end_all(case, "record-merged")
     moving, state["alerts"] = state["alerts"], []
     state["due"].clear()
     _request(case, "merged", into, alerts=moving)

@@ -218,6 +218,19 @@ def guarded(case: Case) -> Touched:
     return NOTHING
 
 
+def planned(case: Case) -> Touched:
+    """A measuring plan."""
+    plan.planned(case)
+    summary.refresh(case, None)
+    return PERSON
+
+
+def plan_marked(case: Case) -> Touched:
+    """The plan was paused, resumed or ended."""
+    plan.marked(case)
+    return WATCH
+
+
 def visited(case: Case) -> Touched:
     """A follow-up visit of a national programme."""
     follow_up.note(case)

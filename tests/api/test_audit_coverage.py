@@ -49,6 +49,7 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/residents/lookup"): {"json": {"id_number": "{id_number}", "purpose": "PATRQT"}},
     ("POST", "/v1/residents/{resident}/contact-attempts"): {"json": {"result": "reached"}},
     ("POST", "/v1/cards/handover"): {"json": {"to": "N2", "residents": ["{resident}"], "assignee": "N1"}},
+    ("POST", "/v1/residents/{resident}/risk"): {"json": {"changes": {"systolic": 130}}},
     ("POST", "/v1/cards/accept"): {"json": {"residents": ["{resident}"]}, "actor": "N2"},
 }
 

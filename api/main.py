@@ -34,6 +34,7 @@ from api import (
     plan,
     problem,
     resident,
+    risk,
     statistics,
     vendor,
 )
@@ -84,7 +85,7 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, consent, plan, files, statistics, freshness, health, docs, asyncapi
+        identity, resident, consent, plan, risk, files, statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

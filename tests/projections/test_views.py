@@ -147,6 +147,7 @@ def test_a_batch_that_arrives_twice_changes_nothing(database: Database) -> None:
 def test_what_goes_to_every_partition_is_read_once(database: Database) -> None:
     types = {
         "organization.institution-registered.v1": {"institution": "I01", "name": "东风社区卫生服务中心"},
+        "organization.area-described.v1": {"north": True, "urban": False},
         "organization.team-formed.v1": {"team": "T1", "name": "一组", "members": ["S1"]},
         "organization.staff-registered.v1": {"staff": "S1", "role": "nurse"},
         "organization.holiday-calendar-set.v1": {"year": 2026, "holidays": ["2026-01-01"]},
@@ -166,7 +167,7 @@ def test_what_goes_to_every_partition_is_read_once(database: Database) -> None:
         database.play(*events, partition=partition)
     for table, number in (("organization_events_v1", 6), ("device_events", 1), ("timeline", 0), ("institutions", 1),
                           ("teams", 1), ("staff", 1), ("rules", 2), ("device_models", 1), ("rotas", 1),
-                          ("leaves", 1)):  # fmt: skip
+                          ("leaves", 1), ("areas", 1)):  # fmt: skip
         assert database.rows(f"SELECT count() AS n FROM {table}") == [{"n": number}], table
     assert database.rows("SELECT DISTINCT partition FROM organization_events_v1") == [{"partition": 0}]
 

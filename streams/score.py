@@ -11,7 +11,7 @@ import orjson
 
 from streams.calendar import DAY, birthday
 from streams.case import Case
-from streams.event import rfc3339
+from streams.event import TICK, rfc3339
 from streams.scores.inputs import Unusable
 from streams.scores.model import Model, in_force, streamed
 from streams.scores.person import Known, completed_years, known, mapping
@@ -49,6 +49,8 @@ def conclude(case: Case) -> bool:
     """Put out every score that is not what was last said; whether any is."""
     if case.event.type == PRESSURE and case.event.data.get("place") != "office":
         return False  # readings at home enter no score
+    if case.event.type == TICK and case.state["due"].get(NAME, case.now) > case.now:
+        return False  # time alone changed nothing yet
     state, inputs = case.state, known(case)
     said: dict[str, int] = state.get(NAME, {})
     changed = False

@@ -24,6 +24,23 @@ their inputs changes (`mailiu.score.computed.v1`).
 A score has no value where an input is missing, where the model does not hold (age, limits) and where it is not for the
 person (existing disease, pregnancy): it then says which of these, and why. It is never a diagnosis.
 
+## Of a resident
+
+`GET /v1/residents/{id}/risk` shows each kept score with its class, inputs (each with the event that said so), what is
+missing or why it does not apply, and its course. `POST` to the same path with `{"changes": {"systolic": 130, "smoker":
+false}}` answers what the scores would be; it records nothing, and takes any model by name (`"models": ["findrisc"]`).
+The tables are `scores` (the last word) and `score_history`.
+
+- A model speaks of a resident from the first thing known that it measures, and then says what it still lacks.
+- Pressures are the latest of the office, never of the home; the grade before treatment is the highest of those kept.
+- A condition that nobody diagnosed and a drug that nobody prescribed count as absent; a family history counts once it
+  was taken at all; smoking must have been asked. `streams/scores/person.toml` says which ICD-10 and ATC codes count.
+- Where an institution's residents live (north of the Yangtze, in a town), which China-PAR asks for, is said by
+  `mailiu.organization.area-described.v1` of the institution.
+- Another version of a model is a new file; it is in force from the `mailiu.rule.activated.v1` that names it
+  (`{"rule": "china-par", "version": 2}`), for each resident from the next event that concerns the model on. What was
+  said before stays.
+
 """
 FOOT = """
 ## What is not here, and why

@@ -1,6 +1,7 @@
 """China-PAR: ten-year risk of atherosclerotic cardiovascular disease (Yang 2016), with the refit coefficients."""
 
 from math import exp, log
+from typing import Any
 
 from streams.scores.inputs import Values
 from streams.scores.model import Model
@@ -21,11 +22,20 @@ def risk(x: Values, model: Model) -> Outcome:
     span = numbers["derivation_age"]
     if not span["min"] <= x["age"] <= span["max"]:
         warnings.append("outside-derivation-age")
-    high = numbers["high_without_scoring"]
-    if (x["diabetes"] and x["age"] >= high["diabetes_age"]) or x["total_cholesterol"] >= high["total_cholesterol"]:
+    if _high(x, numbers["high_without_scoring"]):
         warnings.append("high-without-scoring")
     values = {"risk": own, "ideal": _percent(coefficients, best, ideal["total_cholesterol"], ideal["hdl_cholesterol"])}
     return Outcome(own, values=values, warnings=tuple(warnings))
+
+
+def _high(x: Values, limits: dict[str, Any]) -> bool:
+    """Whether the guideline puts the person into high risk without scoring."""
+    return (
+        (x["diabetes"] and x["age"] >= limits["diabetes_age"])
+        or x["total_cholesterol"] >= limits["total_cholesterol"]
+        or x.get("ldl_cholesterol", 0) >= limits["ldl_cholesterol"]
+        or limits["egfr"][0] <= x.get("egfr", 999) < limits["egfr"][1]
+    )
 
 
 def _percent(b: dict[str, float], x: Values, tc: float, hdl: float) -> float:

@@ -107,6 +107,16 @@ def test_a_score_is_not_for_everybody() -> None:
         assert set(error.value.texts) == {"zh", "en"}
 
 
+@pytest.mark.parametrize(
+    "more", [{"diabetes": 1}, {"total_cholesterol_mg_dl": 290}, {"ldl_cholesterol": 4.9}, {"egfr": 59}]
+)
+def test_who_is_high_risk_without_scoring_is_told(more: dict[str, Any]) -> None:
+    model = newest("china-par")
+    assert model is not None
+    assert "high-without-scoring" not in run(model, WHOLE).warnings
+    assert "high-without-scoring" in run(model, WHOLE | more).warnings
+
+
 def test_every_model_is_listed_with_a_function_and_a_schema_that_its_vectors_meet() -> None:
     assert {row["model"] for row in json.loads(_text("--list", "--json"))} == set(FUNCTIONS) == set(released())
     for vector in worked():

@@ -40,6 +40,7 @@ def events(names: Names, start: date, days: int, zone: str = "+08:00") -> Iterat
         where = names.centre(centre)
         about = {"institution": where, "name": f"模拟社区卫生服务中心{centre + 1}", "district": names.prefix}
         yield event(1, "institution-registered.v1", where, where, about)
+        yield event(1, "area-described.v1", where, where, {"north": False, "urban": centre % 2 == 0})
         for team in range(TEAMS):
             members: list[str] = [names.doctor(centre, team), names.nurse(centre, team)]
             code = names.team(centre, team)

@@ -30,7 +30,7 @@ def risk(x: Values, model: Model) -> Outcome:
 
 def _high(x: Values, limits: dict[str, Any]) -> bool:
     """Whether the guideline puts the person into high risk without scoring."""
-    return (
+    return bool(
         (x["diabetes"] and x["age"] >= limits["diabetes_age"])
         or x["total_cholesterol"] >= limits["total_cholesterol"]
         or x.get("ldl_cholesterol", 0) >= limits["ldl_cholesterol"]

@@ -139,13 +139,6 @@ ALTER TABLE medications
     COMMENT COLUMN stopped_time 'when it was stopped; NULL while it is taken',
     COMMENT COLUMN reason 'why it was last stopped';
 
-CREATE OR REPLACE VIEW follow_ups AS
-SELECT
-    id, resident, institution, actor, time, recordedtime, knowntime, programme, mode, systolic, diastolic, fasting_glucose,
-    adverse_reaction, topic, partition, offset
-FROM chronic_events_v1 FINAL
-WHERE missing = '' AND event = 'follow-up-completed';
-
 CREATE OR REPLACE VIEW symptoms AS
 SELECT id, resident, institution, actor, time, recordedtime, knowntime, symptoms, channel, topic, partition, offset
 FROM chronic_events_v1 FINAL

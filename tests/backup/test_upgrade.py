@@ -46,7 +46,7 @@ def test_a_home_of_an_earlier_version_is_opened(old: Stack) -> None:
         assert rows(copies) == []
         assert rows("SELECT count() FROM alerts WHERE rule = 'bp-crisis'") == [(ALERTS,)]
         lifted = "SELECT JSONExtractString(upcast, 'type') FROM log WHERE endsWith(type, 'follow-up-completed.v1')"
-        assert rows(lifted) == [("mailiu.chronic.follow-up-completed.v2",)]
+        assert rows(lifted) == [("mailiu.chronic.follow-up-completed.v3",)]
 
         (receipt,) = asyncio.run(measure(1))  # 190 mmHg
         assert receipt["status"] == "accepted"

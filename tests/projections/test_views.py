@@ -315,12 +315,12 @@ def test_an_old_log_is_read_in_its_newest_form(database: Database) -> None:
     assert database.rows(query) == expected
     [row] = database.client.query("SELECT value, upcast FROM log WHERE offset = 0").result_rows
     assert row[0].encode() == record.value, "the bytes are untouched"
-    assert orjson.loads(row[1])["type"] == "mailiu.chronic.follow-up-completed.v2"
+    assert orjson.loads(row[1])["type"] == "mailiu.chronic.follow-up-completed.v3"
     # A log written before version 2 was published: the stored rows are lifted first.
     database.client.command("ALTER TABLE log UPDATE upcast = NULL WHERE 1 SETTINGS mutations_sync = 2")
-    database.client.command("TRUNCATE TABLE chronic_events_v1")
-    assert migrate.apply() == ["1 stored events lifted to their newest version"]
-    assert database.rows("SELECT mode, systolic FROM follow_ups") == [{"mode": "phone", "systolic": 150.0}]
+    database.client.command("TRUNCATE TABLE follow_ups_v1")
+    assert migrate.apply() == ["2 stored events lifted to their newest version"]
+    assert database.rows(query) == expected
     assert migrate.apply() == []
 
 

@@ -70,12 +70,9 @@ def fold(path: Path, until: int, processes: int = 2, tick_minutes: int = 5, clin
 
 def _fold(path: Path, until: int, number: int, partitions: int, tick_minutes: int, clinicians: bool) -> Folded:
     began = time.process_time()
-    folder = _Folder(number, tick_minutes * MINUTE, clinicians)
-    with opened(path) as lines:
-        for line in lines:
-            event = orjson.loads(line)
-            if event["type"] in BROADCAST or partition_of(event["subject"].encode(), partitions) == number:
-                folder.take(milliseconds(event["recordedtime"]), line)
+    folder = Folder(number, tick_minutes * MINUTE, clinicians)
+    for recorded, line in lines(path, number, partitions):
+        folder.take(recorded, line)
     folder.tick_until(until)
     folder.result.cpu = time.process_time() - began
     store = folder.partition.store
@@ -84,7 +81,16 @@ def _fold(path: Path, until: int, number: int, partitions: int, tick_minutes: in
     return folder.result
 
 
-class _Folder:
+def lines(path: Path, number: int = 0, partitions: int = 1) -> Iterable[tuple[int, bytes]]:
+    """The events of one of so many partitions, each with the instant of its receipt (ms since 1970)."""
+    with opened(path) as file:
+        for line in file:
+            event = orjson.loads(line)
+            if event["type"] in BROADCAST or partition_of(event["subject"].encode(), partitions) == number:
+                yield milliseconds(event["recordedtime"]), line
+
+
+class Folder:
     """One partition, its clock, and the clinicians' calendar."""
 
     def __init__(self, number: int, step: int, clinicians: bool) -> None:
@@ -194,6 +200,6 @@ class _Folder:
 
 def read_truth(path: Path) -> Iterable[dict[str, Any]]:
     """The lines of a truth file. Raises ``ValueError`` for a line that is no JSON."""
-    with opened(path) as lines:
-        for line in lines:
+    with opened(path) as file:
+        for line in file:
             yield orjson.loads(line)

@@ -27,9 +27,10 @@ from zoneinfo import ZoneInfo
 import orjson
 import polars as pl
 import pytest
-from zstandard import decompress
+from zstandard import ZstdDecompressor
 
 from schemas.envelope import identity
+from streams.store import EXAMPLES
 from streams.summary import described
 from tests.replay.publish_diary import DEVICE, INSTITUTION, RESIDENT
 from tests.replay.reading_back import Reader, data_file
@@ -179,7 +180,7 @@ def folded(home: Path) -> dict[str, Any]:
     for store in (home / "store").glob("*.sqlite"):
         with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
             if row := db.execute("SELECT state FROM states WHERE subject = ?", (RESIDENT,)).fetchone():
-                return described(orjson.loads(decompress(row[0]))) or {}
+                return described(orjson.loads(ZstdDecompressor(EXAMPLES).decompress(row[0]))) or {}
     return {}
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from streams.scores.model import Field, Model, Text
+from streams.scores.model import Field, Model, Text, shared
 
 Values = dict[str, Any]
 
@@ -22,9 +22,10 @@ class Unusable(ValueError):
 
     def as_json(self) -> dict[str, Any]:
         """The error as one object."""
-        value = self.value if isinstance(self.value, str | int | float | bool | None) else str(self.value)[:80]
-        if isinstance(value, float) and not math.isfinite(value):
-            value = str(value)
+        plain = self.value is None or isinstance(self.value, bool | int | float)
+        if isinstance(self.value, int | float) and not abs(self.value) < 1 << 53:  # beyond what JSON's readers hold
+            plain = False
+        value = self.value if plain else str(self.value)[:80]
         found: dict[str, Any] = {
             "reason": self.reason, "field": self.field, "value": value,
             "message": self.texts["en"], "message_zh": self.texts["zh"],
@@ -139,7 +140,6 @@ def _code(field: Field, value: Any) -> str:
 
 
 def _bmi(given: Mapping[str, Any]) -> float | None:
-    """kg/m2 of a height in cm and a weight in kg."""
-    height, weight = given.get("height"), given.get("weight")
-    plain = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (height, weight))
-    return weight / (height / 100) ** 2 if plain and height and weight else None
+    """kg/m2 of a height in cm and a weight in kg, where both are given."""
+    height, weight = (_given(shared(name), given) for name in ("height", "weight"))
+    return None if height is None or weight is None else weight / (height / 100) ** 2

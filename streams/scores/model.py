@@ -113,19 +113,25 @@ def parse(text: str) -> Model:
     )
 
 
+@cache
+def shared(name: str) -> Field:
+    """An input as the vocabulary has it, before any model narrows it."""
+    return _field(name, {})
+
+
 def _field(name: str, own: dict[str, Any]) -> Field:
-    shared = vocabulary()[name]
-    one = shared | own
-    also = shared.get("also", {}) | own.get("also", {})
+    common = vocabulary()[name]
+    one = common | own
+    also = common.get("also", {}) | own.get("also", {})
     units = tuple(
         Unit(
             f"{name}_{suffix}",
-            (common := shared.get("also", {}).get(suffix, {}) | unit)["unit"],
-            common["factor"],
-            common.get("offset", 0.0),
-            common.get("min"),
-            common.get("max"),
-            common.get("message"),
+            (told := common.get("also", {}).get(suffix, {}) | unit)["unit"],
+            told["factor"],
+            told.get("offset", 0.0),
+            told.get("min"),
+            told.get("max"),
+            told.get("message"),
         )
         for suffix, unit in also.items()
     )
@@ -134,14 +140,14 @@ def _field(name: str, own: dict[str, Any]) -> Field:
         kind=one.get("kind", "number"),
         unit=one.get("unit"),
         codes=tuple(one.get("codes", ())),
-        said={said: shared[key] for said, key in ((False, "false"), (True, "true")) if key in shared},
+        said={said: common[key] for said, key in ((False, "false"), (True, "true")) if key in common},
         min=one.get("min"),
         max=None if "below" in own else one.get("max"),
         below=own.get("below"),
         values=tuple(own.get("values", ())),
         integer=own.get("integer", False),
         optional=own.get("optional", False),
-        label={"zh": shared["zh"], "en": shared["en"]},
+        label={"zh": common["zh"], "en": common["en"]},
         message=own.get("message"),
         missing=own.get("missing"),
         also=units,

@@ -1,6 +1,6 @@
 """SCORE2 and its relatives: older persons, diabetes, Asia-Pacific. Ten-year risks in percent."""
 
-from math import exp, log
+from math import log
 
 from streams.scores.inputs import Values
 from streams.scores.model import Model
@@ -48,8 +48,8 @@ def _terms(x: Values, systolic: float, hdl: float) -> dict[str, float]:
 
 def _outcome(x: Values, model: Model, predictor: float, warnings: tuple[str, ...] = ()) -> Outcome:
     numbers, sex = model.numbers, x["sex"]
-    raw = 1 - numbers["survival"][sex] ** exp(predictor)
-    value = 100 * recalibrated(raw, *numbers["recalibration"][x["risk_region"]][sex])
+    recalibration = numbers["recalibration"][x["risk_region"]][sex]
+    value = 100 * recalibrated(predictor, numbers["survival"][sex], *recalibration)
     young = numbers.get("young")
     if young is not None and x["age"] < young["below"]:
         limits = young["classes"]

@@ -1,6 +1,6 @@
 """WHO cardiovascular risk 2019, laboratory model, recalibrated to East Asia (Kaptoge 2019)."""
 
-from math import exp, log
+from math import exp, expm1, log
 
 from streams.scores.inputs import Values
 from streams.scores.model import Model
@@ -17,14 +17,17 @@ def risk(x: Values, model: Model) -> Outcome:
     free, values = 1.0, {}
     for end in ("chd", "stroke"):
         b = numbers["coefficients"][sex][end]
-        scale, slope = numbers["recalibration"][sex][end]
-        raw = 1 - numbers["survival"][sex][end] ** exp(sum(a * t for a, t in zip(b, terms, strict=True)))
-        calibrated = recalibrated(raw, scale, slope)
+        predictor = sum(a * t for a, t in zip(b, terms, strict=True))
+        calibrated = recalibrated(predictor, numbers["survival"][sex][end], *numbers["recalibration"][sex][end])
         values[end] = 100 * calibrated
         free *= 1 - calibrated
     return Outcome(100 * (1 - free), values={"cvd": 100 * (1 - free), **values})
 
 
-def recalibrated(risk: float, scale: float, slope: float) -> float:
-    """A share moved to a region's incidence: 1 - exp(-exp(scale + slope ln(-ln(1 - risk))))."""
-    return 1 - exp(-exp(scale + slope * log(-log(1 - risk))))
+def recalibrated(predictor: float, survival: float, scale: float, slope: float) -> float:
+    """The risk 1 - survival ^ exp(predictor), moved to the incidence of a region.
+
+    That is 1 - exp(-exp(scale + slope ln(-ln(1 - risk)))); ln(-ln(1 - risk)) is predictor +
+    ln(-ln(survival)), which also holds where the risk rounds to 1.
+    """
+    return -expm1(-exp(scale + slope * (predictor + log(-log(survival)))))

@@ -26,6 +26,7 @@ from api import (
     events,
     fhir,
     files,
+    form,
     freshness,
     health,
     identity,
@@ -85,7 +86,7 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, consent, plan, risk, files, statistics, freshness, health, docs, asyncapi
+        identity, resident, consent, plan, risk, files, form, statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

@@ -60,6 +60,7 @@ def known(api: httpx.Client) -> tuple[House, dict[str, str]]:
     house = House(api)
     names = {"resident": house.resident(), "device": f"D-{uuid4().hex[:8]}", "institution": house.id}
     names["id_number"] = number()
+    names["form"] = "4.3"
     assert record(house, names["resident"], id_number=names["id_number"]).status_code == 202
     trace = uuid4().bytes
     whose = {"resident": names["resident"], "institution": house.id}

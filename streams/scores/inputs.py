@@ -34,7 +34,7 @@ class Unusable(ValueError):
 
 
 def check(model: Model, given: Mapping[str, Any]) -> Values:
-    """The values of the model's inputs in its own units; optional ones that are not given are absent.
+    """The values of the model's inputs in its own units; optional ones that are not given are absent, or no.
 
     Other names are left alone. Raises `Unusable` for the first input that is wrong; where some are only missing, it
     names them all.
@@ -47,6 +47,8 @@ def check(model: Model, given: Mapping[str, Any]) -> Values:
             values[name] = value
         elif name == "bmi" and (value := _bmi(given)) is not None:
             values[name] = within(field, "bmi", value, field.min, field.max, field.message)
+        elif field.unticked:
+            values[name] = False
         elif not field.optional:
             missing.append(name)
     for name, text in model.excluded.items():

@@ -30,7 +30,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Field:
-    """One input of a model: number, yes or no, or code; its range; what an official calculator says outside it."""
+    """One input of a model: number, yes or no, or code; its range; what an official calculator says outside it.
+
+    ``unticked``: as on the model's own form, not given is no.
+    """
 
     name: str
     kind: str
@@ -43,6 +46,7 @@ class Field:
     values: tuple[float, ...]
     integer: bool
     optional: bool
+    unticked: bool
     label: Text
     message: str | None
     missing: str | None
@@ -146,7 +150,8 @@ def _field(name: str, own: dict[str, Any]) -> Field:
         below=own.get("below"),
         values=tuple(own.get("values", ())),
         integer=own.get("integer", False),
-        optional=own.get("optional", False),
+        optional=own.get("optional", False) or own.get("unticked", False),
+        unticked=own.get("unticked", False),
         label={"zh": common["zh"], "en": common["en"]},
         message=own.get("message"),
         missing=own.get("missing"),

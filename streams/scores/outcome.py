@@ -47,6 +47,10 @@ WARNINGS: dict[str, Text] = {
         "en": "for acute care in institutions, never for readings at home",
     },
     "screening-only": {"zh": "筛查结果，不作诊断", "en": "a screen, no diagnosis"},
+    "assumed-absent": {
+        "zh": "未提供的项目按“无”计",
+        "en": "what was not given counts as absent",
+    },
     "confirm-by-repeat": {
         "zh": "无典型症状者须改日复查确认",
         "en": "without typical symptoms to be confirmed on another day",

@@ -97,10 +97,15 @@ def run(model: Model, given: Mapping[str, Any]) -> Result:
     if name is None and outcome.value is not None:
         name = model.classify(outcome.value)
     warnings = [*outcome.warnings]
+    unticked = tuple(name for name, one in model.inputs.items() if one.unticked and given.get(name) is None)
+    if unticked:
+        warnings.append("assumed-absent")
     if model.warning is not None:
         warnings.append(model.warning)
     absent = tuple(
-        name for name, one in model.inputs.items() if one.optional and name not in values and name not in model.excluded
+        name
+        for name, one in model.inputs.items()
+        if name in unticked or (one.optional and name not in values and name not in model.excluded)
     )
     return Result(
         model, values, outcome.value, name, outcome.label or model.label(name), outcome.values, tuple(warnings), absent

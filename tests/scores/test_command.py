@@ -107,6 +107,17 @@ def test_a_score_is_not_for_everybody() -> None:
         assert set(error.value.texts) == {"zh", "en"}
 
 
+def test_what_a_form_does_not_ask_or_leaves_unticked_counts_as_absent_and_says_so() -> None:
+    person = {"sex": "male", "age": 50, "smoker": 1, "systolic": 140, "total_cholesterol": 6.3, "hdl_cholesterol": 1.4}
+    model = newest("score2")
+    assert model is not None
+    told = run(model, person | {"risk_region": "low"})
+    assert told.value == pytest.approx(6.3, abs=0.05)  # the paper's example
+    assert ("assumed-absent" in told.warnings, told.absent) == (True, ("diabetes",))
+    asked = run(model, person | {"risk_region": "low", "diabetes": False})
+    assert (asked.value, "assumed-absent" in asked.warnings, asked.absent) == (told.value, False, ())
+
+
 @pytest.mark.parametrize(
     "more", [{"diabetes": 1}, {"total_cholesterol_mg_dl": 290}, {"ldl_cholesterol": 4.9}, {"egfr": 59}]
 )

@@ -37,7 +37,10 @@ from api import (
     resident,
     risk,
     statistics,
+    task,
+    task_action,
     vendor,
+    visit_plan,
 )
 from api.backend import lifespan
 from api.body_limit import BodyLimit
@@ -58,6 +61,7 @@ TAGS = [
     {"name": "events", "description": "Append events to the log. 写入事件。"},
     {"name": "alerts", "description": "The alert feed and what people do with alerts. 告警与处置。"},
     {"name": "cards", "description": "One card a resident: act, call, hand over. 居民卡片：处置、联系、移交。"},
+    {"name": "tasks", "description": "What is to be done for whom, by when and why; the week's plan. 任务与周计划。"},
     {"name": "notices", "description": "Who was told what, and whether it arrived. 通知与送达。"},
     {"name": "devices", "description": "Devices and what they are asked. 设备与指令。"},
     {"name": "residents", "description": "One resident. 居民个人。"},
@@ -86,7 +90,8 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, consent, plan, risk, files, form, statistics, freshness, health, docs, asyncapi
+        identity, resident, consent, plan, risk, files, form, task, task_action, visit_plan, statistics,
+        freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

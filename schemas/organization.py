@@ -90,6 +90,21 @@ class LeaveRecorded(Data):
     substitute: Annotated[str, Code] | None = None
 
 
+class VillageDay(Data):
+    """On this day of the week the team is in that village, and sees its people there."""
+
+    village: Annotated[str, Code]
+    weekday: int = Field(ge=1, le=7, description="1 Monday … 7 Sunday")
+
+
+class VisitSlotsSet(Data):
+    """How many people a team can see on each day of the week, and when it is in which village."""
+
+    team: Annotated[str, Code]
+    slots: list[Annotated[int, Field(ge=0, le=200)]] = Field(min_length=7, max_length=7, description="Monday first")
+    village_days: list[VillageDay] = Field([], max_length=100)
+
+
 EVENTS: dict[str, type[Data]] = {
     "mailiu.organization.institution-registered.v1": InstitutionRegistered,
     "mailiu.organization.area-described.v1": AreaDescribed,
@@ -98,4 +113,5 @@ EVENTS: dict[str, type[Data]] = {
     "mailiu.organization.holiday-calendar-set.v1": HolidayCalendarSet,
     "mailiu.organization.rota-set.v1": RotaSet,
     "mailiu.organization.leave-recorded.v1": LeaveRecorded,
+    "mailiu.organization.visit-slots-set.v1": VisitSlotsSet,
 }

@@ -58,6 +58,13 @@ class Unlabelled(Labelled):
     """The label no longer holds."""
 
 
+class HouseholdJoined(Data):
+    """The resident lives in this household from ``time`` on; one visit serves all of it."""
+
+    household: Annotated[str, Code]
+    village: Annotated[str, Code] | None = None
+
+
 class EventRefused(Data):
     """Derived: an event of the log that has no effect: its institution may not say this of the resident, or not now."""
 
@@ -77,5 +84,6 @@ EVENTS: dict[str, type[Data]] = {
     "mailiu.resident.died.v1": Died,
     "mailiu.resident.labelled.v1": Labelled,
     "mailiu.resident.unlabelled.v1": Unlabelled,
+    "mailiu.resident.household-joined.v1": HouseholdJoined,
 }
 DERIVED: dict[str, type[Data]] = {"mailiu.resident.event-refused.v1": EventRefused}

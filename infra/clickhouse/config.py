@@ -23,6 +23,8 @@ FREE_TEXT = {
     "contact_events": ("note",),
     "notice_events": ("text_zh", "text_en"),
     "reading_remarks": ("text",),
+    "task_events": ("title",),
+    "tasks": ("title",),
     "timeline": ("data",),
 }
 """Columns that analysts do not read, through whatever view: people may write a name or a story there."""

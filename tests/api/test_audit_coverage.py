@@ -39,11 +39,19 @@ NOBODY = {
         ("POST", f"/v1/alerts/{{alert}}/{act}"): WRITES
         for act in ("acknowledge", "assign", "snooze", "comment", "close")
     },
+    ("POST", "/v1/tasks"): WRITES,
+    ("POST", "/v1/tasks/assign"): WRITES,
+    ("POST", "/v1/tasks/reschedule"): WRITES,
+    **{
+        ("POST", f"/v1/tasks/{{task}}/{act}"): WRITES
+        for act in ("assign", "reschedule", "contact", "complete", "drop")
+    },
     **{("POST", f"/v1/notices/{{notice}}/{outcome}"): WRITES for outcome in ("delivered", "read", "failed")},
     ("POST", "/v1/devices/{device}/commands"): WRITES,
 }
 #: How a route is called that needs more than what its path names.
 CALLS: dict[tuple[str, str], dict[str, Any]] = {
+    ("GET", "/v1/visit-plan"): {"params": {"slots": 10}},
     ("GET", "/v1/residents/{resident}/identity"): {"params": {"purpose": "TREAT"}},
     ("POST", "/v1/residents/{resident}/identity"): {"json": {"name": "欧阳小明", "institution": "{institution}"}},
     ("POST", "/v1/residents/lookup"): {"json": {"id_number": "{id_number}", "purpose": "PATRQT"}},
@@ -73,8 +81,11 @@ def known(api: httpx.Client) -> tuple[House, dict[str, str]]:
             "mailiu.device.registered.v1", f"device:{names['device']}", {"device": names["device"], "model": "X1"}
         ),
         house.event("mailiu.device.bound.v1", names["resident"], {"device": names["device"]}, days=1),
+        house.event("mailiu.chronic.condition-diagnosed.v1", names["resident"], {"code": "I10"}, days=100),
         house.crisis(names["resident"]),
     )
+    [task] = house.get("/v1/tasks")["items"]
+    names["task"] = task["id"]
     [alert] = [alert for alert in house.get("/v1/alerts")["items"] if alert["rule"] == "bp-crisis"]
     names["alert"] = alert["id"]
     path = f"/v1/devices/{names['device']}/commands"

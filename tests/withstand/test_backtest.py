@@ -18,7 +18,8 @@ from infra.log import Log
 from schemas.envelope import rfc3339
 from schemas.registry import parse
 from tests.projections.play import event, pressure
-from tests.stack import ROOT, Stack
+from tests.stack import Stack
+from tests.withstand import drafts
 
 RUN = CliRunner()
 NAME = f"bt{os.getpid()}"
@@ -47,14 +48,10 @@ def log(kafka: Stack) -> Stack:
     return kafka
 
 
-def draft(folder: Path, systolic: int, diastolic: int, name: str = "draft") -> Path:
-    """The rule in force with other limits, as version 2."""
-    text = (ROOT / "streams/rules/bp-sustained-high.v1.toml").read_text(encoding="utf-8")
-    text = text.replace("version = 1\ninitial = true", "version = 2")
-    text = text.replace("systolic = { value = 135,", f"systolic = {{ value = {systolic},")
-    text = text.replace("diastolic = { value = 85,", f"diastolic = {{ value = {diastolic},", 1)
-    path = folder / f"{name}.toml"
-    path.write_text(text, encoding="utf-8")
+def draft(folder: Path, systolic: int, diastolic: int) -> Path:
+    """A file with the rule in force with other limits, as version 2."""
+    path = folder / "draft.toml"
+    path.write_text(drafts.rule(systolic, diastolic), encoding="utf-8")
     return path
 
 

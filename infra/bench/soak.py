@@ -23,7 +23,7 @@ from infra.settings import settings
 from infra.stack.status import GROUPS, lags
 from infra.stack.supervisor import read_status
 
-needs = ("kafka", "clickhouse", "mosquitto", "writer", "worker", "bridge", "sender", "api")
+needs = ("kafka", "clickhouse", "mosquitto", "writer", "worker", "carrier", "bridge", "sender", "api")
 RATE = 200  #: readings a second
 RESIDENTS = 5_000  #: each measures about as often in 20 minutes as in 12 days of its life
 EVERY = 200  #: one reading in so many is a resident's first crisis value

@@ -21,6 +21,7 @@ from api import (
     command,
     consent,
     contact,
+    control,
     device,
     docs,
     events,
@@ -90,7 +91,7 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, consent, plan, risk, files, form, task, task_action, visit_plan, statistics,
+        identity, resident, consent, plan, control, risk, files, form, task, task_action, visit_plan, statistics,
         freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)

@@ -218,6 +218,11 @@ def guarded(case: Case) -> Touched:
     return NOTHING
 
 
+def answered(case: Case) -> Touched:
+    """A clinician decided on a medication review prompt: `streams.review` concludes from it."""
+    return NOTHING
+
+
 def planned(case: Case) -> Touched:
     """A measuring plan."""
     plan.planned(case)
@@ -278,6 +283,7 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.chronic.target-set.v1": target,
     follow_up.COMPLETED: visited,
     **dict.fromkeys(task.ACTIONS, follows(task.act)),
+    "mailiu.chronic.review-answered.v1": answered,
     **dict.fromkeys(("mailiu.chronic.goal-set.v1", "mailiu.chronic.goal-ended.v1"), follows(goal.changed)),
     "mailiu.maternal.preconception-recorded.v1": preconception,
     "mailiu.maternal.pregnancy-registered.v1": pregnancy("registered"),

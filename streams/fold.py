@@ -22,6 +22,7 @@ from streams import (
     posture,
     pregnancy,
     pressure,
+    review,
     rhythm,
     score,
     sustained,
@@ -81,6 +82,7 @@ RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
 CONCLUSIONS: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {
     "control": (control.conclude, control.TYPES),
     score.NAME: (score.conclude, score.TYPES),
+    "review": (review.conclude, review.TYPES),
     "task": (task.conclude, task.TYPES),
 }
 CONCERNED: dict[str, set[str]] = {}

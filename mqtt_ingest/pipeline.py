@@ -28,8 +28,9 @@ from mqtt_ingest.waiting import Waiting
 from schemas.envelope import Event, rfc3339
 from schemas.topics import REJECTED
 
-#: Identities that the bridge remembers, to answer a resent reading without appending it again.
-REMEMBERED = 100_000
+#: Identities that the bridge remembers, to answer a resent reading without appending it again. One that comes later is
+#: appended again, which changes nothing.
+REMEMBERED = 20_000
 #: Messages handled in a row before receipts and acknowledgements get their turn.
 TURN = 50
 

@@ -35,6 +35,7 @@ from api import (
     notice,
     plan,
     problem,
+    report,
     resident,
     risk,
     statistics,
@@ -91,8 +92,8 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, consent, plan, control, risk, files, form, task, task_action, visit_plan, statistics,
-        freshness, health, docs, asyncapi
+        identity, resident, consent, plan, control, risk, files, form, report, task, task_action, visit_plan,
+        statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

@@ -54,6 +54,44 @@ def test_a_visit_fills_the_forms_of_its_programmes(house: House) -> None:
     assert paper.content.startswith(b"%PDF")
 
 
+def test_a_report_says_what_is_known_and_prints(house: House) -> None:
+    resident = house.resident()
+    assert record(house, resident, name="欧阳小明").status_code == 202
+    house.post(
+        house.event("mailiu.chronic.condition-diagnosed.v1", resident, {"code": "I10"}, days=90),
+        house.event("mailiu.chronic.medication-prescribed.v1", resident, {"code": "C08CA01", "dose": "5 mg"}, days=80),
+        house.event(VISIT, resident, DATA, days=2),
+        *(
+            house.event(
+                "mailiu.reading.blood-pressure-measured.v1",
+                resident,
+                {"systolic": 138 + n, "diastolic": 84},
+                days=n / 2,
+            )
+            for n in range(1, 16)
+        ),
+        house.crisis(resident),
+    )
+    path = f"/v1/residents/{resident}/report"
+    report = house.get(path)
+    assert [(each["code"], each["label"]) for each in report["conditions"]] == [("I10", "原发性高血压")]
+    assert [each["code"] for each in report["drugs"]] == ["C08CA01"]
+    assert report["draft"] is True
+    assert report["name"] is None
+    [alert, *_] = report["alerts"]
+    assert "红色" in alert["text"]
+    assert alert["sources"]
+    assert {"blood-pressure", "glucose"} <= {each["area"] for each in report["control"]}
+    assert report["scores"]
+    assert any(each["status"] in ("planned", "due") for each in report["tasks"])
+    [glucose] = [each for each in report["glucose"] if each["name"] == "fasting_glucose"]
+    assert (glucose["text"], len(glucose["sources"])) == ("6.4", 1)
+    page = printed(house, path, format="html", purpose="TREAT", lang="en").text
+    assert "欧阳小明" in page
+    assert page.count("<svg") == 4
+    assert printed(house, path, format="pdf", style="plain").content.startswith(b"%PDF")
+
+
 def test_another_institutions_form_is_not_shown_and_a_manager_sees_none(house: House) -> None:
     resident = house.resident()
     house.get(f"/v1/residents/{resident}")

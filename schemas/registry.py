@@ -20,6 +20,7 @@ from schemas import (
     monitoring,
     notice,
     organization,
+    questionnaire,
     reading,
     resident,
     rule,
@@ -41,6 +42,7 @@ CONTEXTS = (
     chronic,
     follow_up,
     guidance,
+    questionnaire,
     maternal,
     alert,
     notice,
@@ -57,6 +59,7 @@ DERIVED: dict[str, type[Data]] = (
     resident.DERIVED
     | merge.DERIVED
     | guidance.DERIVED
+    | questionnaire.DERIVED
     | alert.DERIVED
     | notice.DERIVED
     | device.DERIVED

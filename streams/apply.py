@@ -18,6 +18,7 @@ from streams import (
     latecomer,
     notice,
     plan,
+    questionnaire,
     summary,
     task,
 )
@@ -30,6 +31,7 @@ PRESSURE = ("bp-crisis", "bp-low", "bp-sustained-high", "bp-low-treated", "bp-pr
 VITAL = ("pulse-rate", "oxygen-low", "fever-diabetes", "weight-gain-heart-failure", "ecg-unread")
 PERSON = (
     *PRESSURE, *GLUCOSE, *VITAL, *MARKED, *WATCH, "symptom-red", "check-person", "drug-in-pregnancy", latecomer.RULE,
+    questionnaire.RULE,
 )  # fmt: skip
 
 
@@ -284,6 +286,8 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     follow_up.COMPLETED: visited,
     **dict.fromkeys(task.ACTIONS, follows(task.act)),
     "mailiu.chronic.review-answered.v1": answered,
+    "mailiu.engagement.questionnaire-answered.v1": questionnaire.answered,
+    "mailiu.engagement.adherence-reported.v1": follows(questionnaire.taken),
     **dict.fromkeys(("mailiu.chronic.goal-set.v1", "mailiu.chronic.goal-ended.v1"), follows(goal.changed)),
     "mailiu.maternal.preconception-recorded.v1": preconception,
     "mailiu.maternal.pregnancy-registered.v1": pregnancy("registered"),

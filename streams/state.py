@@ -27,7 +27,8 @@ KEPT_GONE = OPEN_DAYS * DAY + LATENESS
 #: Series of evidence and their value columns: blood pressure (systolic, diastolic, counts in means, pulse, marks),
 #: glucose (value, flag), symptoms (codes), trouble (what), heart rate (value, at rest or active), oxygen (value, pulse,
 #: doubted by the device), electrocardiograms (urgent), which ones were read (reading, conclusion), readings answered
-#: "yes, it was me" (reading), crisis values that came in after the open days (what), and kinds with a value alone.
+#: "yes, it was me" (reading), questionnaires (which, total, flags), crisis values that came in after the open days
+#: (what), and kinds with a value alone.
 SERIES: dict[str, tuple[str, ...]] = {
     "bp": ("s", "d", "m", "p", "f"),
     "gl": ("v", "f"),
@@ -40,6 +41,7 @@ SERIES: dict[str, tuple[str, ...]] = {
     "activity": (),
     "ecg": ("u",),
     "ecg-read": ("r", "c"),
+    "asked": ("q", "v", "f"),
     "yes": ("r",),
     "late": ("w",),
 }

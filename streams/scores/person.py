@@ -42,7 +42,12 @@ def known(case: Case) -> dict[str, Known]:
         for input, prefixes in sources[group].items():
             found[input] = _any(state.get(name), tuple(prefixes))
     _family(state, sources["family"], found)
-    _measured(state, sources["measured"], found)
+    _measured(state, sources["measured"]["names"], found)
+    for input, source in sources["findings"].items():
+        standing = state.get("lab", {}).get(source["of"])
+        if standing and not (input in found and found[input].value):
+            time, id, word = standing[-1][:3]
+            found[input] = Known(word in source["yes"], id, time)
     _office(state, sources["grade"], found)
     smoking = state.get("life", {}).get("smoking")
     if smoking is not None:
@@ -93,14 +98,13 @@ def _family(state: State, names: dict[str, list[str]], found: dict[str, Known]) 
         found["family_history_diabetes"] = Known("none", first.event or asked[1], first.time or asked[0])
 
 
-def _measured(state: State, names: dict[str, list[str]], found: dict[str, Known]) -> None:
+def _measured(state: State, names: list[str], found: dict[str, Known]) -> None:
     """The latest examinations; the body mass index of the latest weight, unless a later one was entered."""
     labs = state.get("lab", {})
-    for kind, cast in (("numbers", None), ("yes", bool)):
-        for name in names[kind]:
-            if name in labs:
-                time, id, value = labs[name][-1][:3]
-                found[name] = Known(value if cast is None else cast(value), id, time)
+    for name in names:
+        if name in labs:
+            time, id, value = labs[name][-1][:3]
+            found[name] = Known(value, id, time)
     height, weight, bmi = (labs[name][-1] if labs.get(name) else None for name in ("height", "weight", "bmi"))
     if bmi is not None and (weight is None or bmi[0] >= weight[0]):
         found["bmi"] = Known(bmi[2], bmi[1], bmi[0])

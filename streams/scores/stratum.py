@@ -76,7 +76,8 @@ def _damage(x: Values, numbers: dict[str, Any]) -> list[str]:
     limits, sex = numbers["damage"], x["sex"]
     creatinine = limits["creatinine"][sex]
     found = {
-        "ventricle": x.get("sokolow_lyon", 0) > limits["sokolow_lyon_over"]
+        "ventricle": x.get("left_ventricular_hypertrophy")
+        or x.get("sokolow_lyon", 0) > limits["sokolow_lyon_over"]
         or x.get("cornell", 0) > limits["cornell_over"]
         or x.get("lvmi", 0) >= limits["lvmi"][sex],
         "carotid": x.get("carotid_imt", 0) >= limits["carotid_imt"] or x.get("carotid_plaque"),

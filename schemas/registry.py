@@ -29,6 +29,7 @@ from schemas import (
 )
 from schemas.envelope import Data, Event, InvalidEvent, invalid
 from schemas.private import MAYBE, found, texts
+from schemas import round as rounds
 
 CONTEXTS = (
     organization,
@@ -52,6 +53,7 @@ CONTEXTS = (
     clock,
 )
 
+    rounds,
 #: Events that gateways accept, by type.
 EVENTS: dict[str, type[Data]] = {type: model for context in CONTEXTS for type, model in context.EVENTS.items()}
 #: Events that only the fold makes; recomputable, on the topic `derived`.
@@ -69,8 +71,14 @@ DERIVED: dict[str, type[Data]] = (
 )
 #: Old type -> (newer type, function that lifts the data).
 UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**follow_up.UPCASTERS}
+    | rounds.DERIVED
 #: Types that concern many residents and are appended to every partition.
-BROADCAST = frozenset(organization.EVENTS) | frozenset(rule.EVENTS) | {"mailiu.device.model-registered.v1"}
+BROADCAST = (
+    frozenset(organization.EVENTS)
+    | frozenset(rounds.BROADCAST)
+    | frozenset(rule.EVENTS)
+    | {"mailiu.device.model-registered.v1"}
+)
 #: Types that only Mailiu's own parts write, never a client.
 INTERNAL = frozenset(clock.EVENTS) | merge.INTERNAL | frozenset(identity.EVENTS)
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

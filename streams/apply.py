@@ -16,6 +16,7 @@ from streams import (
     follow_up,
     goal,
     latecomer,
+    need,
     notice,
     plan,
     questionnaire,
@@ -64,6 +65,7 @@ def details(case: Case) -> Touched:
 
 def transferred(case: Case) -> Touched:
     """Another institution manages the resident from now on: open alerts are new to its people."""
+    need.contract(case)
     before = case.institution
     if _stand(case, "inst", case.event.data["to_institution"]) and case.institution != before:
         alert.handed_over(case)
@@ -72,6 +74,7 @@ def transferred(case: Case) -> Touched:
 
 def contracted(case: Case) -> Touched:
     """The contract says which institution manages the resident."""
+    need.contract(case)
     before = case.institution
     if case.event.institution and _stand(case, "inst", case.event.institution) and case.institution != before:
         alert.handed_over(case)
@@ -84,6 +87,7 @@ def died(case: Case) -> Touched:
     _stand(case, "died", True)
     task.end_all(case, "died")
     alert.clear_all(case, "died")
+    need.end(case)
     return NOTHING
 
 
@@ -285,6 +289,9 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.chronic.target-set.v1": target,
     follow_up.COMPLETED: visited,
     **dict.fromkeys(task.ACTIONS, follows(task.act)),
+    "mailiu.resident.contract-ended.v1": follows(need.contract),
+    **dict.fromkeys(("mailiu.resident.labelled.v1", "mailiu.resident.unlabelled.v1"), follows(need.label)),
+    "mailiu.round.decided.v1": follows(need.decided),
     "mailiu.chronic.review-answered.v1": answered,
     "mailiu.engagement.questionnaire-answered.v1": questionnaire.answered,
     "mailiu.engagement.adherence-reported.v1": follows(questionnaire.taken),

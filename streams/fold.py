@@ -17,7 +17,9 @@ from streams import (
     drug,
     glucose,
     latecomer,
+    level,
     merge,
+    need,
     outlier,
     posture,
     pregnancy,
@@ -86,6 +88,8 @@ CONCLUSIONS: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {
     score.NAME: (score.conclude, score.TYPES),
     "review": (review.conclude, review.TYPES),
     "task": (task.conclude, task.TYPES),
+    level.RULE: (level.conclude, level.TYPES),
+    need.NAME: (need.conclude, frozenset(HANDLERS)),
 }
 CONCERNED: dict[str, set[str]] = {}
 for _name, (_, _types) in CONCLUSIONS.items():
@@ -222,3 +226,4 @@ def _tick(case: Case) -> None:
             if escalate(case, alert):
                 emit(case, alert, "escalated")
         reschedule(case)
+    conclude(case, (need.NAME,))

@@ -24,13 +24,13 @@ CARRY = "mailiu.resident.carry-requested.v1"
 #: Of a survivor's state these stand; everything else is folded anew.
 STANDS = (
     "alerts", "due", "of", "into", "care", "inst", "bind", "sender", "msgs", "offer", "gateways", "clocks", "dev",
-    "base", "control", "review", "tasks",
+    "base", "control", "review", "tasks", "contract",
 )  # fmt: skip
 #: Who manages the survivor, and what is bound to it, is said of itself.
 OWN = frozenset(
     {
-        "mailiu.resident.contracted.v1", "mailiu.resident.transferred.v1", "mailiu.device.registered.v1",
-        "mailiu.device.unbound.v1",
+        "mailiu.resident.contracted.v1", "mailiu.resident.contract-ended.v1", "mailiu.resident.transferred.v1",
+        "mailiu.device.registered.v1", "mailiu.device.unbound.v1",
     }
 )  # fmt: skip
 #: What people and senders did with alerts and notices has had its effect already.

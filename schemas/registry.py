@@ -27,9 +27,9 @@ from schemas import (
     score,
     task,
 )
+from schemas import round as rounds
 from schemas.envelope import Data, Event, InvalidEvent, invalid
 from schemas.private import MAYBE, found, texts
-from schemas import round as rounds
 
 CONTEXTS = (
     organization,
@@ -49,11 +49,11 @@ CONTEXTS = (
     notice,
     score,
     task,
+    rounds,
     rule,
     clock,
 )
 
-    rounds,
 #: Events that gateways accept, by type.
 EVENTS: dict[str, type[Data]] = {type: model for context in CONTEXTS for type, model in context.EVENTS.items()}
 #: Events that only the fold makes; recomputable, on the topic `derived`.
@@ -67,11 +67,11 @@ DERIVED: dict[str, type[Data]] = (
     | device.DERIVED
     | score.DERIVED
     | task.DERIVED
+    | rounds.DERIVED
     | clock.DERIVED
 )
 #: Old type -> (newer type, function that lifts the data).
 UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**follow_up.UPCASTERS}
-    | rounds.DERIVED
 #: Types that concern many residents and are appended to every partition.
 BROADCAST = (
     frozenset(organization.EVENTS)

@@ -140,6 +140,8 @@ WHERE topic = 'events' AND (partition, offset) IN (
     UNION ALL
     SELECT partition, offset FROM organization_events WHERE id IN {ids:Array(UUID)}
     UNION ALL
+    SELECT partition, offset FROM area_events WHERE id IN {ids:Array(UUID)}
+    UNION ALL
     SELECT partition, offset FROM device_events WHERE device = '' AND id IN {ids:Array(UUID)}
 )
 """

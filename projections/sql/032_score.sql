@@ -129,6 +129,9 @@ FROM log
 WHERE topic = 'events' AND partition = 0 AND log.time IS NOT NULL
     AND type = 'mailiu.organization.area-described.v1';
 
+CREATE OR REPLACE VIEW area_events AS
+SELECT * EXCEPT missing FROM area_events_v1 FINAL WHERE missing = '';
+
 CREATE OR REPLACE VIEW areas AS
 SELECT
     institution,

@@ -49,9 +49,13 @@ def known(case: Case) -> dict[str, Known]:
             time, id, word = standing[-1][:3]
             found[input] = Known(word in source["yes"], id, time)
     _office(state, sources["grade"], found)
-    smoking = state.get("life", {}).get("smoking")
-    if smoking is not None:
-        found["smoker"] = Known(smoking[2] == "current", smoking[1], smoking[0])
+    life = state.get("life", {})
+    if "smoking" in life:
+        time, id, said = life["smoking"][:3]
+        found["smoker"] = Known(said == "current", id, time)
+    elif "smoking_per_day" in life:
+        time, id, cigarettes = life["smoking_per_day"][:3]
+        found["smoker"] = Known(cigarettes > 0, id, time)
     _kidney(case, found)
     if case.pregnant(case.now, sources["pregnancy"]["days_after_delivery"] * DAY):
         found["pregnant"] = Known(True)

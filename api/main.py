@@ -29,6 +29,7 @@ from api import (
     files,
     form,
     freshness,
+    guidance,
     health,
     identity,
     metrics,
@@ -92,7 +93,7 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, consent, plan, control, risk, files, form, report, task, task_action, visit_plan,
+        identity, resident, consent, plan, control, guidance, risk, files, form, report, task, task_action, visit_plan,
         statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)

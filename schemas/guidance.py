@@ -32,10 +32,19 @@ class GoalSet(Data):
     value: float | None = Field(
         None, gt=0, le=1000, description="in the goal's unit: mmol/L, %, kg, g/d, {cigarettes}/d, min/wk, /wk"
     )
-    intervention: str | None = Field(None, max_length=300, description="what is done for it, in plain words")
+    intervention: str | None = Field(
+        None, max_length=300, validate_default=True, description="what is done for it, in plain words"
+    )
     start: date
     review: date
     doctor: Annotated[str, Code] | None = None
+
+    @field_validator("intervention")
+    @classmethod
+    def _something(cls, intervention: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("value") is None and not (intervention or "").strip():
+            raise ValueError("a goal has a value or says what is done")
+        return intervention
 
     @field_validator("review")
     @classmethod

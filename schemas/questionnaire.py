@@ -1,11 +1,10 @@
-"""What a resident tells by way of an app or a form: answered questionnaires, taken drugs, answers to alerts."""
+"""What a resident tells by way of an app or a form: answered questionnaires and answers to alerts."""
 
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from schemas.chronic import ATC
 from schemas.envelope import Data
 from schemas.questionnaires import released
 
@@ -39,16 +38,6 @@ class QuestionnaireAnswered(Data):
         return answers
 
 
-class AdherenceReported(Data):
-    """How the drugs were taken over the last seven days, as the resident says."""
-
-    taken: Literal["all", "most", "some", "none"]
-    missed_days: int | None = Field(None, ge=0, le=7)
-    reason: Literal["forgot", "side-effects", "cost", "felt-well", "ran-out", "other"] | None = None
-    drugs: list[Annotated[str, Field(pattern=ATC)]] = Field([], max_length=30, description="those meant; empty: all")
-    channel: Literal["app", "device", "phone", "visit", "other"] = "other"
-
-
 class AlertAnswered(Data):
     """What the resident says to an alert: how it is, and what was done."""
 
@@ -69,7 +58,6 @@ class QuestionnaireScored(Data):
 
 EVENTS: dict[str, type[Data]] = {
     "mailiu.engagement.questionnaire-answered.v1": QuestionnaireAnswered,
-    "mailiu.engagement.adherence-reported.v1": AdherenceReported,
     "mailiu.engagement.alert-answered.v1": AlertAnswered,
 }
 DERIVED: dict[str, type[Data]] = {"mailiu.engagement.questionnaire-scored.v1": QuestionnaireScored}

@@ -294,7 +294,6 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.round.decided.v1": follows(need.decided),
     "mailiu.chronic.review-answered.v1": answered,
     "mailiu.engagement.questionnaire-answered.v1": questionnaire.answered,
-    "mailiu.engagement.adherence-reported.v1": follows(questionnaire.taken),
     **dict.fromkeys(("mailiu.chronic.goal-set.v1", "mailiu.chronic.goal-ended.v1"), follows(goal.changed)),
     "mailiu.maternal.preconception-recorded.v1": preconception,
     "mailiu.maternal.pregnancy-registered.v1": pregnancy("registered"),

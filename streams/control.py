@@ -329,7 +329,6 @@ AREAS: dict[str, Callable[[Case, Rule], Assessment | None]] = {
 #: Areas that an event concerns, where these are not all.
 CONCERNS: dict[str, tuple[str, ...]] = {
     "mailiu.reading.blood-pressure-measured.v1": (BLOOD_PRESSURE,),
-    "mailiu.reading.retracted.v1": (BLOOD_PRESSURE,),
     "mailiu.monitoring.plan-set.v1": (BLOOD_PRESSURE,),
     "mailiu.chronic.target-set.v1": (BLOOD_PRESSURE,),
     "mailiu.chronic.medication-prescribed.v1": (BLOOD_PRESSURE,),
@@ -340,5 +339,6 @@ CONCERNS: dict[str, tuple[str, ...]] = {
 TYPES = frozenset(CONCERNS) | {
     "mailiu.chronic.condition-diagnosed.v1", "mailiu.chronic.condition-resolved.v1",
     "mailiu.chronic.follow-up-completed.v3", "mailiu.chronic.goal-set.v1", "mailiu.chronic.goal-ended.v1",
-    "mailiu.resident.registered.v1", "mailiu.resident.details-changed.v1",
+    "mailiu.resident.registered.v1", "mailiu.resident.details-changed.v1", "mailiu.reading.retracted.v1",
+    "mailiu.examination.recorded.v1", "mailiu.examination.health-examined.v1",
 }  # fmt: skip

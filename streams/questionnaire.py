@@ -1,7 +1,6 @@
-"""Answered questionnaires and what residents say of themselves: scored at once; thoughts of self-harm are an alert.
+"""Answered questionnaires: scored at once; thoughts of self-harm are an alert.
 
-In the state ``asked`` is a series of totals with their flags, kept like other evidence; ``taken`` is what the resident
-said last of the drugs: ``[time, id, all | most | some | none]``.
+In the state ``asked`` is a series of totals with their flags, kept like other evidence.
 """
 
 from schemas.questionnaires import released
@@ -9,7 +8,7 @@ from streams.calendar import HOUR
 from streams.case import IMPORTED, Case, Finding, closings, episodes, received
 from streams.measured import Touched
 from streams.rules import Rule
-from streams.state import add, newest
+from streams.state import add
 
 SCORED = "mailiu.engagement.questionnaire-scored.v1"
 RULE = "self-harm-thoughts"
@@ -30,13 +29,6 @@ def answered(case: Case) -> Touched:
     late = IMPORTED if event.origin == "import" else event.recorded - time
     add(case.state, "asked", time, event.identity, late, data["questionnaire"], total, flags)
     return (RULE,)
-
-
-def taken(case: Case) -> None:
-    """The resident said how the drugs were taken."""
-    event = case.event
-    if newest(case.state.get("taken"), event.time, event.identity):
-        case.state["taken"] = [event.time, event.identity, event.data["taken"]]
 
 
 def self_harm(case: Case, rule: Rule) -> list[Finding]:

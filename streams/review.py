@@ -229,5 +229,6 @@ TYPES = frozenset(
     {
         PRESCRIBED, STOPPED, ANSWERED, "mailiu.chronic.condition-diagnosed.v1",
         "mailiu.chronic.condition-resolved.v1", "mailiu.chronic.follow-up-completed.v3",
+        "mailiu.examination.recorded.v1", "mailiu.examination.health-examined.v1", "mailiu.reading.retracted.v1",
     }
 )  # fmt: skip

@@ -1,10 +1,10 @@
--- What residents tell of themselves: answered questionnaires with their scores, how drugs are taken, answers to alerts.
+-- What residents tell of themselves: answered questionnaires with their scores, and answers to alerts.
 
 CREATE TABLE engagement_events_v1
 (
     id             UUID COMMENT 'identity of the event',
     resident       String COMMENT 'resident id (a pseudonym)',
-    event          LowCardinality(String) COMMENT 'questionnaire-answered, questionnaire-scored, adherence-reported or alert-answered',
+    event          LowCardinality(String) COMMENT 'questionnaire-answered, questionnaire-scored or alert-answered',
     time           DateTime64(3, 'UTC') COMMENT 'when it was said',
     recordedtime   DateTime64(3, 'UTC') COMMENT 'when a gateway accepted it; of a score, its cause',
     knowntime      DateTime64(3, 'UTC') COMMENT 'from when on an answer as of an instant may know it',
@@ -17,9 +17,6 @@ CREATE TABLE engagement_events_v1
     total          Nullable(UInt32) COMMENT 'scored: sum of the answers',
     band           LowCardinality(Nullable(String)) COMMENT 'scored: what the total means',
     flags          Array(LowCardinality(String)) COMMENT 'scored: self-harm-thoughts, whatever the total',
-    taken          LowCardinality(Nullable(String)) COMMENT 'adherence over seven days: all, most, some or none',
-    missed_days    Nullable(UInt8) COMMENT 'adherence: days of the last seven without the drugs',
-    reason         LowCardinality(Nullable(String)) COMMENT 'adherence: why drugs were missed',
     alert          Nullable(UUID) COMMENT 'alert-answered: the alert',
     answer         LowCardinality(Nullable(String)) COMMENT 'alert-answered: feel-well, feel-unwell, will-measure, took-sugar, called-120 or please-call',
     channel        LowCardinality(Nullable(String)) COMMENT 'app, device, phone, visit or other',
@@ -39,8 +36,7 @@ WITH
         data Tuple(
             questionnaire Nullable(String), version Nullable(UInt32), answers Map(String, String),
             answered Nullable(UUID), total Nullable(UInt32), band Nullable(String), flags Array(String),
-            taken Nullable(String), missed_days Nullable(UInt8), reason Nullable(String), alert Nullable(UUID),
-            answer Nullable(String), channel Nullable(String)))'
+            alert Nullable(UUID), answer Nullable(String), channel Nullable(String)))'
     ) AS fields,
     tupleElement(fields, 'data') AS data
 SELECT
@@ -59,9 +55,6 @@ SELECT
     tupleElement(data, 'total') AS total,
     tupleElement(data, 'band') AS band,
     tupleElement(data, 'flags') AS flags,
-    tupleElement(data, 'taken') AS taken,
-    tupleElement(data, 'missed_days') AS missed_days,
-    tupleElement(data, 'reason') AS reason,
     tupleElement(data, 'alert') AS alert,
     tupleElement(data, 'answer') AS answer,
     tupleElement(data, 'channel') AS channel,
@@ -72,7 +65,6 @@ SELECT
         event = 'questionnaire-scored' AND answered IS NULL, 'data.answered',
         event = 'questionnaire-scored' AND total IS NULL, 'data.total',
         event = 'questionnaire-scored' AND band IS NULL, 'data.band',
-        event = 'adherence-reported' AND taken IS NULL, 'data.taken',
         event = 'alert-answered' AND alert IS NULL, 'data.alert',
         event = 'alert-answered' AND answer IS NULL, 'data.answer',
         ''
@@ -83,8 +75,7 @@ SELECT
 FROM log
 WHERE log.time IS NOT NULL AND (
     topic = 'events' AND type IN (
-        'mailiu.engagement.questionnaire-answered.v1', 'mailiu.engagement.adherence-reported.v1',
-        'mailiu.engagement.alert-answered.v1')
+        'mailiu.engagement.questionnaire-answered.v1', 'mailiu.engagement.alert-answered.v1')
     OR topic = 'derived' AND type = 'mailiu.engagement.questionnaire-scored.v1'
 );
 
@@ -97,13 +88,6 @@ FROM engagement_events_v1 FINAL
 WHERE missing = '' AND event = 'questionnaire-scored'
     AND answered NOT IN (SELECT r.reading FROM retractions_v1 AS r WHERE r.missing = '')
     AND resident NOT IN (SELECT a.resident FROM aliases AS a);
-
-CREATE OR REPLACE VIEW adherence_reports AS
-SELECT
-    id, resident, institution, actor, time, recordedtime, knowntime, taken, missed_days, reason, channel, topic,
-    partition, offset
-FROM engagement_events_v1 FINAL
-WHERE missing = '' AND event = 'adherence-reported';
 
 CREATE OR REPLACE VIEW alert_answers AS
 SELECT id, resident, institution, actor, time, recordedtime, knowntime, alert, answer, topic, partition, offset

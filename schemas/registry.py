@@ -12,8 +12,10 @@ from schemas import (
     clock,
     consent,
     device,
+    examination,
     follow_up,
     guidance,
+    history,
     identity,
     maternal,
     merge,
@@ -42,6 +44,8 @@ CONTEXTS = (
     reading,
     chronic,
     follow_up,
+    history,
+    examination,
     guidance,
     questionnaire,
     maternal,
@@ -72,6 +76,8 @@ DERIVED: dict[str, type[Data]] = (
 )
 #: Old type -> (newer type, function that lifts the data).
 UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**follow_up.UPCASTERS}
+#: Type -> function that brings checked data to the form in which they are kept.
+CANONICAL: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {**examination.CANONICAL}
 #: Types that concern many residents and are appended to every partition.
 BROADCAST = (
     frozenset(organization.EVENTS)
@@ -87,7 +93,7 @@ WITHOUT_INSTITUTION = merge.INTERNAL | frozenset(rule.EVENTS) | frozenset(clock.
 
 
 def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False, derived: bool = False) -> Event:
-    """The event in ``value``, envelope and data checked, in the version it came in.
+    """The event in ``value``, envelope and data checked, in the version it came in; values in their canonical units.
 
     The data are judged as JSON and strictly, as the exported JSON Schema says: "150" is no number, "no" no boolean.
     Raises `InvalidEvent` that names the field and the value. Without ``internal``, clock events are refused; without
@@ -115,6 +121,8 @@ def parse(value: bytes | str | Mapping[str, Any], *, internal: bool = False, der
         raise InvalidEvent("data", str(event.data)[:80], str(error)) from error
     except ValidationError as error:
         raise invalid(error, "data") from error
+    if event.type in CANONICAL:
+        event = event.model_copy(update={"data": CANONICAL[event.type](event.data)})
     if event.institution is None and event.type not in WITHOUT_INSTITUTION:
         raise InvalidEvent("institution", None, "required for this type")
     if MAYBE.search(data) or MAYBE.search(f"{event.id}\n{event.source}\n{event.subject}\n{event.actor}".encode()):

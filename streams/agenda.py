@@ -161,6 +161,15 @@ def checked(case: Case) -> bool:
     return True
 
 
+def take_back(state: State, id: str) -> None:
+    """The annual examination ``id`` was recorded in error."""
+    checks = [check for check in state.get("checks", ()) if check[1] != id]
+    if checks:
+        state["checks"] = checks
+    else:
+        state.pop("checks", None)
+
+
 def ended(case: Case, task: dict[str, Any], want: Want | None, rule: Rule) -> tuple[str, str] | None:
     """How an open task ended: (done, the event that did it) or (cancelled, why); ``None`` while it stands."""
     state, kind, base = case.state, task["k"], task["b"]

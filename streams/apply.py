@@ -7,6 +7,7 @@ the latest (time, id) stands.
 from collections.abc import Callable
 
 from streams import (
+    agenda,
     alert,
     binding,
     consent,
@@ -18,6 +19,7 @@ from streams import (
     latecomer,
     need,
     notice,
+    person,
     plan,
     questionnaire,
     summary,
@@ -41,6 +43,8 @@ def retracted(case: Case) -> Touched:
     reading = case.event.data["reading"]
     remember(case.state, "gone", case.now, reading)
     follow_up.take_back(case.state, reading)
+    person.take_back(case.state, reading)
+    agenda.take_back(case.state, reading)
     was = remove(case.state, reading)
     if was is not None and was[0] == "bp":
         summary.refresh(case, day_of(case.facts, was[1]))
@@ -54,7 +58,8 @@ def registered(case: Case) -> Touched:
 
 
 def details(case: Case) -> Touched:
-    """Birth date, as registered or corrected."""
+    """Birth date and sex, as registered or corrected."""
+    person.identified(case)
     born = case.event.data.get("birth_date")
     if born is None or not _stand(case, "birth", born):
         return NOTHING
@@ -245,6 +250,14 @@ def plan_marked(case: Case) -> Touched:
 def visited(case: Case) -> Touched:
     """A follow-up visit of a national programme."""
     follow_up.note(case)
+    person.visited(case)
+    return NOTHING
+
+
+def health_examined(case: Case) -> Touched:
+    """The annual health examination."""
+    agenda.checked(case)
+    person.examined(case)
     return NOTHING
 
 
@@ -288,6 +301,11 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.chronic.medication-stopped.v1": stopped,
     "mailiu.chronic.target-set.v1": target,
     follow_up.COMPLETED: visited,
+    person.RECORDED: follows(person.examined),
+    person.HEALTH: health_examined,
+    person.LIFESTYLE: follows(lambda case: person.habits(case, case.event.data)),
+    person.FAMILY: follows(person.family),
+    "mailiu.chronic.adherence-reported.v1": follows(person.adherence),
     **dict.fromkeys(task.ACTIONS, follows(task.act)),
     "mailiu.resident.contract-ended.v1": follows(need.contract),
     **dict.fromkeys(("mailiu.resident.labelled.v1", "mailiu.resident.unlabelled.v1"), follows(need.label)),

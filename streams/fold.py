@@ -21,6 +21,7 @@ from streams import (
     merge,
     need,
     outlier,
+    person,
     posture,
     pregnancy,
     pressure,
@@ -93,7 +94,7 @@ CONCLUSIONS: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {
 }
 CONCERNED: dict[str, set[str]] = {}
 for _name, (_, _types) in CONCLUSIONS.items():
-    for _type in _types:
+    for _type in _types | person.TYPES:
         CONCERNED.setdefault(_type, set()).add(_name)
 
 

@@ -6,7 +6,7 @@ What comes in after the days that are open to late readings is only looked at fo
 
 from collections.abc import Callable, Iterable
 
-from streams import device_command, latecomer, summary
+from streams import device_command, latecomer, person, summary
 from streams.calendar import day_of
 from streams.case import IMPORTED, Case
 from streams.state import ACTIVE, AT_REST, IRREGULAR, LONGER, LYING, SHARED, STANDING, UNKNOWN, add
@@ -51,9 +51,11 @@ def _open(case: Case, time: int, late: int) -> bool:
 def blood_pressure(case: Case) -> Touched:
     """A pressure; whether it may enter means is settled here."""
     time, late = moment(case)
+    data, state = case.event.data, case.state
+    if data.get("place") == "office" and data.get("source", "measured") == "measured":
+        person.in_office(case, data["systolic"], data["diastolic"])
     if not _open(case, time, late):
         return latecomer.take(case, time)
-    data, state = case.event.data, case.state
     counts, pulse, marks = summary.counts(case), data.get("pulse"), _marks(case)
     at = add(state, "bp", time, case.event.identity, late, data["systolic"], data["diastolic"], counts, pulse, marks)
     bp = state["bp"]

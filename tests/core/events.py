@@ -21,6 +21,8 @@ def from_schema(schema: dict[str, Any], defs: dict[str, Any]) -> st.SearchStrate
     """Values that fit a JSON Schema as pydantic writes it (of the kinds that our vocabulary uses)."""
     if "$ref" in schema:
         return from_schema(defs[schema["$ref"].rsplit("/", 1)[1]], defs)
+    if "examples" in schema:
+        return st.sampled_from(schema["examples"])
     if "const" in schema:
         return st.just(schema["const"])
     if "enum" in schema:
@@ -38,7 +40,7 @@ def from_schema(schema: dict[str, Any], defs: dict[str, Any]) -> st.SearchStrate
             low, high = schema.get("minimum", 0), schema.get("maximum", 400)
             return st.floats(low, high, allow_nan=False) | st.integers(int(low) + 1, int(high))
         case "array":
-            return st.lists(from_schema(schema["items"], defs), min_size=schema.get("minItems", 0), max_size=4)
+            return st.lists(from_schema(schema["items"], defs), min_size=(least := schema.get("minItems", 0)), max_size=max(4, least))
         case "object":
             fields = schema.get("properties", {})
             needed = set(schema.get("required", ()))

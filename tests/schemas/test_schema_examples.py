@@ -27,6 +27,8 @@ BEYOND_SCHEMA = {
     "diastolic-not-below-systolic", "swapped-office-pressure", "ends-before-it-starts", "no-such-day",
     "time-without-offset", "until-without-offset", "no-action-without-why", "reading-is-no-identity",
     "an-item-is-missing", "no-such-version", "alert-is-no-identity", "merge-is-no-identity", "bad-0", "holds-a-phone-number", "subject-is-an-identity-number",
+    "cholesterol-in-mg-dl-as-mmol", "creatinine-in-mg-dl-as-umol", "value-without-unit", "plaque-as-a-number",
+    "the-same-twice", "given-is-not-the-value", "a-word-that-the-form-lacks", "a-field-that-the-form-lacks",
 }  # fmt: skip
 
 

@@ -2,28 +2,44 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
-from streams.event import Output
+from schemas.measure import measures
+from schemas.score import Computed
+from streams.event import Output, uuid5
 from streams.scores.run import newest, run
-from streams.state import State
 from tests.core.resident import DAY, HOUR, START, Resident
 
 PAR = "china-par"
 
 
 def scores(outputs: list[Output]) -> dict[str, dict[str, Any]]:
-    """The last word on each model among ``outputs``."""
-    return {o.value["data"]["model"]: o.value["data"] for o in outputs if o.type == "mailiu.score.computed.v1"}
+    """The last word on each model among ``outputs``, each as its schema has it."""
+    said = [o.value["data"] for o in outputs if o.type == "mailiu.score.computed.v1"]
+    for data in said:
+        Computed.model_validate_json(orjson.dumps(data), strict=True)
+    return {data["model"]: data for data in said}
 
 
 def count(outputs: list[Output]) -> int:
     return sum(o.type == "mailiu.score.computed.v1" for o in outputs)
 
 
-def put(state: State, name: str, value: Any, time: int = START, **more: Any) -> None:
-    """Put a standing fact into a state as the handlers of examinations and habits keep it."""
-    state.setdefault("lab", {})[name] = [[time, f"lab-{name}-{time}", value]]
+def examine(resident: Resident, time: int, **values: float) -> None:
+    """Results in the canonical units."""
+    results = [{"name": name, "value": value, "unit": measures()[name].unit} for name, value in values.items()]
+    resident.event("examination.recorded.v1", {"results": results}, time, id=f"laboratory/{time}")
+
+
+def visit(resident: Resident, time: int, systolic: int, diastolic: int) -> None:
+    """A visit at the clinic."""
+    data = {
+        "programme": "hypertension",
+        "mode": "clinic",
+        "blood_pressure": {"systolic": systolic, "diastolic": diastolic},
+    }
+    resident.event("chronic.follow-up-completed.v3", data, time, id=f"visit/{time}")
 
 
 @pytest.fixture
@@ -31,12 +47,10 @@ def known() -> Resident:
     """A man of 65 in a northern town of whom everything is known that China-PAR asks for."""
     resident = Resident(born="1960-05-01")
     resident.event("organization.area-described.v1", {"north": True, "urban": True}, START - 50 * DAY, subject="I01")
-    resident.state["sex"] = [START - 400 * DAY, "sex", "male"]
-    for name, value in (("total_cholesterol", 5.2), ("hdl_cholesterol", 1.3), ("waist", 88), ("creatinine", 80)):
-        put(resident.state, name, value)
-    resident.state["life"] = {"smoking": [START, "habit", "former"]}
-    resident.state["fam"] = {"ascvd": [START, "family", 0]}
-    resident.state["office"] = [[START, "visit", 144, 88]]
+    resident.event("chronic.lifestyle-recorded.v1", {"smoking": "former"}, START)
+    resident.event("chronic.family-history-recorded.v1", {"relatives": []}, START)
+    examine(resident, START, total_cholesterol=5.2, hdl_cholesterol=1.3, waist=88, creatinine=80)
+    visit(resident, START, 144, 88)
     return resident
 
 
@@ -53,20 +67,19 @@ def test_it_says_value_class_inputs_and_their_events(known: Resident) -> None:
     assert (said["status"], said["unit"]) == ("computed", "%")
     assert said["value"] == pytest.approx(run(model, given).value)
     assert {name: said["inputs"][name]["value"] for name in given} == given
-    assert said["inputs"]["systolic"]["event"] == "visit"
-    assert said["inputs"]["waist"]["event"] == f"lab-waist-{START}"
+    assert said["inputs"]["systolic"]["event"] == uuid5(f"visit/{START}")
+    assert said["inputs"]["waist"]["event"] == uuid5(f"laboratory/{START}")
     assert "event" not in said["inputs"]["diabetes"]  # nobody ever said so
     assert said["class"] == "intermediate" if said["value"] < 10 else "high"
 
 
 def test_it_says_what_is_missing_once(known: Resident) -> None:
-    del known.state["lab"]["waist"]
-    known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
-    said = scores(known.new)[PAR]
-    assert (said["status"], said["missing"]) == ("missing", ["waist"])
+    known.event("reading.retracted.v1", {"reading": uuid5(f"laboratory/{START}"), "reason": "not-mine"}, START + HOUR)
+    said = scores(known.new)[PAR]  # the laboratory's values were another person's
+    assert (said["status"], said["missing"]) == ("missing", ["total_cholesterol", "hdl_cholesterol", "waist"])
     assert "value" not in said
-    known.state["office"].append([START + DAY, "visit-2", 150, 90])
-    known.event("chronic.condition-diagnosed.v1", {"code": "K29"}, START + DAY)
+    assert scores(known.new)["ckd-epi-2021"]["missing"] == ["creatinine"]
+    visit(known, START + DAY, 150, 90)
     assert PAR not in scores(known.new)  # still the same is missing
     assert scores(known.new)["bp-category-cn"]["class"] == "grade-1"
 
@@ -79,8 +92,7 @@ def test_existing_disease_and_pregnancy_and_age_make_it_not_applicable_with_the_
     known.event("chronic.condition-resolved.v1", {"code": "I63.9"}, START + 2 * HOUR)
     assert scores(known.new)[PAR]["status"] == "computed"  # the diagnosis was withdrawn
     old = Resident(born="1930-01-01")
-    old.state["sex"], old.state["office"] = [START, "sex", "male"], [[START, "visit", 150, 80]]
-    old.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
+    visit(old, START, 150, 80)
     assert scores(old.new)[PAR]["reason"] == {
         "code": "out-of-range", "field": "age", "zh": "年龄应在20-85之间", "en": "age must be between 20 and 85",
     }  # fmt: skip
@@ -118,7 +130,7 @@ def test_another_version_holds_from_its_activation_on_and_old_outputs_stay(
     second = replace(first, version=2, initial=False, classes=first.classes[-1:])
     monkeypatch.setitem(model.released()[PAR], 2, second)
     known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
-    assert scores(known.new)[PAR]["version"] == 1
+    assert scores(known.outputs)[PAR]["version"] == 1
     known.event("rule.activated.v1", {"rule": PAR, "version": 2}, START + 2 * HOUR, subject="rules")
     known.event("chronic.condition-diagnosed.v1", {"code": "K29"}, START + 3 * HOUR)
     said = scores(known.new)[PAR]
@@ -127,7 +139,7 @@ def test_another_version_holds_from_its_activation_on_and_old_outputs_stay(
 
 def test_grades_kidney_and_waist_follow_from_the_same_facts(known: Resident) -> None:
     known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
-    said = scores(known.new)
+    said = scores(known.outputs)
     assert said["ckd-epi-2021"]["class"] == "G1"  # 80 umol/L at 65 years: 142 x (0.905/0.9)^-1.2 x 0.9938^65 = 94
     assert said["ckd-epi-2021"]["value"] == pytest.approx(94, abs=0.6)
     assert said["waist-cn"]["class"] == "pre-central-obesity"

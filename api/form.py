@@ -10,7 +10,8 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from analytics import printed
-from analytics.form.definition import Form, Lang, form
+from analytics.form.definition import UNITS, Form, Lang, form
+from analytics.form.examination import exam_record, examinations
 from analytics.form.fill import Filled, fill
 from analytics.form.record import visit_record, visits
 from api.auth import ResidentReader
@@ -27,12 +28,13 @@ Format = Literal["json", "html", "pdf"]
 MEDIA = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 #: What a page in another format than JSON is, for OpenAPI.
 PAGES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}, "application/pdf": {}}}}
-COLUMNS = 4  # visits on one sheet, as on the paper
+COLUMNS = 4  # visits on one sheet, as on the paper; a health examination has sheets of its own
 
 EVENTS = """
 SELECT id, type, time, institution, actor, data FROM timeline
-WHERE resident IN {records:Array(String)} AND context = 'chronic'
+WHERE resident IN {records:Array(String)} AND context IN ('chronic', 'examination')
     AND id NOT IN (SELECT r.event FROM refused_events AS r)
+    AND id NOT IN (SELECT r.reading FROM retractions AS r WHERE r.resident IN {records:Array(String)})
 ORDER BY time, id
 """
 KNOWN = "SELECT max(last_knowntime) AS known FROM positions WHERE topic = 'events'"
@@ -78,9 +80,11 @@ class FilledForm(BaseModel):
     "/{resident}/forms/{form}",
     summary="A national form, filled 国家基本公共卫生服务表单",
     description=(
-        "4.3 follow-up of hypertension, 4.4 of type 2 diabetes (one record a visit of the year), filled from events: "
-        "nothing is typed twice, what no event has stays empty. `format`: json, or html and pdf to print.\n\n"
-        "由事件自动填写高血压（4.3）、2型糖尿病（4.4）随访服务记录表；无记录的项目留空。可输出 JSON 或 HTML/PDF。"
+        "4.3 follow-up of hypertension, 4.4 of type 2 diabetes (one record a visit of the year), 3 annual health "
+        "examination. Filled from events: nothing is typed twice, what no event has stays empty. `format`: json, or "
+        "html and pdf to print.\n\n"
+        "由事件自动填写高血压（4.3）、2型糖尿病（4.4）随访服务记录表和健康体检表（3）；无记录的项目留空。"
+        "可输出 JSON、HTML、PDF。"
     ),
     responses=problems(403, 404, 422, 504) | PAGES,
     response_model=FilledForm,
@@ -89,7 +93,7 @@ async def filled_form(
     who: ResidentReader,
     backend: BackendDependency,
     resident: ResidentId,
-    number: Annotated[Literal["4.3", "4.4"], Path(alias="form", description="number in the catalogue 表单编号")],
+    number: Annotated[Literal["3", "4.3", "4.4"], Path(alias="form", description="number in the catalogue 表单编号")],
     year: Annotated[int | None, Query(ge=1990, le=2199, description="default: that of the latest record 年份")] = None,
     format: Annotated[Format, Query(description="输出格式")] = "json",
     lang: Annotated[Lang, Query(description="语言")] = "zh",
@@ -106,8 +110,9 @@ async def filled_form(
     if format == "json":
         return answer
     return await page(
-        format, "form.html", form=form(number), lang=lang, person=person, pages=pages, foot=foot(answer.known, lang)
-    )
+        format, "form.html", form=form(number), lang=lang, person=person, pages=pages, units=UNITS[lang],
+        foot=foot(answer.known, lang),
+    )  # fmt: skip
 
 
 async def page(format: Format, template: str, **values: Any) -> Response:
@@ -131,11 +136,12 @@ async def _fill(
     rows, [known] = await asyncio.gather(backend.tables.rows(EVENTS, {"records": records}), backend.tables.rows(KNOWN))
     zone = settings().zone
     events = [{**row, "data": orjson.loads(row["data"] or b"{}")} for row in rows]
-    every = visits(events, asked.programmes)
+    every = visits(events, asked.programmes) if asked.programmes else examinations(events)
+    record = visit_record if asked.programmes else exam_record
     if year is None and every:
         year = every[-1]["time"].astimezone(zone).year
     of_year = [visit for visit in every if visit["time"].astimezone(zone).year == year]
-    filled = [fill(asked, visit_record(visit, events, person, zone), lang) for visit in of_year]
+    filled = [fill(asked, record(visit, events, person, zone), lang) for visit in of_year]
     sheets = [
         Sheet(
             event=visit["id"], time=visit["time"], institution=visit["institution"] or None,
@@ -148,8 +154,9 @@ async def _fill(
         form=asked.number, title=asked.title.of(lang), resident=person["resident"], name=person["name"], year=year,
         known=known["known"], sheets=sheets,
     )  # fmt: skip
+    columns = COLUMNS if asked.programmes else 1
     blank = {each.field.name: each for each in fill(asked, {"person": person}, lang)}
-    return answer, [by_name[i : i + COLUMNS] for i in range(0, len(by_name), COLUMNS)] or [[blank]]
+    return answer, [by_name[i : i + columns] for i in range(0, len(by_name), columns)] or [[blank]]
 
 
 def _entry(filled: Filled, lang: Lang) -> Entry:

@@ -66,6 +66,17 @@ class Form:
             yield section, [(row, list(each)) for row, each in groupby(fields, lambda field: field.row)]
 
 
+#: Units as a reader knows them; others are printed as they are.
+UNITS: dict[Lang, dict[str, str]] = {
+    "zh": {
+        "Cel": "℃", "/min": "次/分", "kg/m2": "kg/m²", "{cigarette}/d": "支/天", "{liang}/d": "两/天", "a": "岁/年",
+        "min": "分钟", "{score}": "分", "{vision_5}": "5分记录", "10*9/L": "×10⁹/L", "umol/L": "µmol/L", "/d": "次/日",
+    },
+    "en": {
+        "Cel": "°C", "kg/m2": "kg/m²", "{cigarette}/d": "a day", "{liang}/d": "liang a day", "a": "years",
+        "{score}": "points", "{vision_5}": "five-mark record", "10*9/L": "×10⁹/L", "umol/L": "µmol/L", "/d": "a day",
+    },
+}  # fmt: skip
 #: Source of all three: 居民健康档案表单目录, in 国家基本公共卫生服务规范（第三版）, National Health Commission, 2017.
 TITLES = {
     "4.3": (Text("高血压患者随访服务记录表", "Follow-up of hypertension"), {"hypertension", "both"}),

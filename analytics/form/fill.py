@@ -12,6 +12,7 @@ from analytics.form.definition import Code, Field, Form, Lang
 from analytics.form.words import word
 
 Record = Mapping[str, Any]
+Event = Mapping[str, Any]  # id, type, time (aware), institution, actor, data
 OTHER = "other"
 
 

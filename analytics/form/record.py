@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from analytics.form.fill import Record
+from analytics.form.fill import Event, Record
+from analytics.form.results import results
 
-Event = Mapping[str, Any]  # id, type, time (aware), institution, actor, data
 VISIT = "mailiu.chronic.follow-up-completed."
 PRESCRIBED = "mailiu.chronic.medication-prescribed."
 STOPPED = "mailiu.chronic.medication-stopped."
@@ -28,20 +28,20 @@ def visits(events: Iterable[Event], programmes: frozenset[str]) -> list[Event]:
 
 
 def visit_record(visit: Event, events: Iterable[Event], person: Mapping[str, Any], zone: ZoneInfo) -> Record:
-    """The record of ``visit``. ``events`` are the person's, in any order; ``labs`` among ``person`` are optional:
-    rows with name, time and value in the units of the form (mmol/L, %)."""
+    """The record of ``visit``. ``events`` are the person's, in any order."""
+    events = list(events)
     data: dict[str, Any] = dict(visit["data"])
     data["date"] = visit["time"].astimezone(zone).date().isoformat()
     data["doctor"] = data.get("doctor") or visit["actor"]
+    labs = [lab for lab in results(events) if lab["time"] <= visit["time"] + timedelta(hours=12)]
     before = [e for e in events if e["time"] <= visit["time"]]
-    height = data.get("height") or _last(before, "height")
+    height = data.get("height") or _last(before, "height") or (_newest(labs, "height") or {}).get("value")
     data["height"] = height
     if height and data.get("weight"):
         data["bmi"] = round(data["weight"] / (height / 100) ** 2, 1)
     if not data.get("medications"):
         data["medications"] = taken(before)
     data["medications"] = [_drug(drug) for drug in data["medications"]]
-    labs = [lab for lab in person.get("labs", ()) if lab["time"] <= visit["time"] + timedelta(hours=12)]
     if data.get("hba1c") is None and (lab := _lab(labs, "hba1c", visit["time"] - LAB_AGE)):
         data["hba1c"], data["examination_date"] = lab["value"], lab["time"].astimezone(zone).date().isoformat()
     if data.get("fasting_glucose") is None and (lab := _lab(labs, "fasting_glucose", visit["time"])):
@@ -82,5 +82,8 @@ def _last(events: Iterable[Event], name: str) -> float | None:
 
 def _lab(labs: Iterable[Mapping[str, Any]], name: str, since: datetime) -> Mapping[str, Any] | None:
     """The newest laboratory value of ``name`` since then, with 12 hours of grace: blood is taken before the visit."""
-    found = [lab for lab in labs if lab["name"] == name and lab["time"] >= since - timedelta(hours=12)]
-    return max(found, key=lambda lab: lab["time"]) if found else None
+    return _newest((lab for lab in labs if lab["time"] >= since - timedelta(hours=12)), name)
+
+
+def _newest(labs: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+    return max((lab for lab in labs if lab["name"] == name), key=lambda lab: lab["time"], default=None)

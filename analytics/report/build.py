@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from analytics.form.definition import Lang
+from analytics.form.words import word
 from analytics.report import course, gap, pressure, problem
 from analytics.report.facts import Facts, Row
 from analytics.report.model import Area, Figure, Picture, Point, Report, Score, Todo
@@ -137,7 +138,7 @@ def _latest(facts: Facts, each: str) -> Figure:
     number = isinstance(value, int | float)
     return Figure(
         name=each, label=name("measure", each, facts.lang), unit=unit(each),
-        text=f"{value:g}" if number else str(value or ""), value=value if number else None,
+        text=f"{value:g}" if number else word(value, facts.lang) if value else "", value=value if number else None,
         time=row["time"] if row else None, sources=[row["id"]] if row else [],
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from analytics.form.definition import Lang
+from analytics.form.results import results
 
 Row = Mapping[str, Any]
 YEAR = timedelta(days=365)
@@ -24,7 +25,7 @@ class Facts:
     known: datetime
     zone: ZoneInfo
     lang: Lang
-    events: list[Row] = field(default_factory=list)  # of the context chronic: id, type, time, actor, data
+    events: list[Row] = field(default_factory=list)  # chronic and examination: id, type, time, actor, data
     readings: list[Row] = field(
         default_factory=list
     )  # id, kind, time, systolic, diastolic, value, place …; none retracted
@@ -34,7 +35,6 @@ class Facts:
     scores: list[Row] = field(default_factory=list)  # model, label, status, value, unit, class_text, missing …
     alerts: list[Row] = field(default_factory=list)  # title, severity, condition, handling, raised_time, evidence
     tasks: list[Row] = field(default_factory=list)  # kind, programme, reason, status, priority, due, planned, title
-    labs: list[Row] = field(default_factory=list)  # id, name, time, value, unit
     guidance: list[Row] = field(default_factory=list)  # text, reason, signed
 
     def of(self, event: str) -> list[Row]:
@@ -89,7 +89,7 @@ class Facts:
             {"id": each["id"], "time": each["time"], "value": each["data"][name], "name": name}
             for each in self.of("follow-up-completed") if each["data"].get(name) is not None
         ]  # fmt: skip
-        labs = [row for row in self.labs if row["name"] == name]
+        labs = [row for row in results(self.events) if row["name"] == name]
         meters = [
             row for row in self.readings
             if MEASURED.get(name) == (row["kind"], row["context"] if row["kind"] == "glucose" else None)

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -12,8 +12,10 @@ import pytest
 
 from analytics import printed
 from analytics.form.definition import TITLES, form
+from analytics.form.examination import exam_record, examinations
 from analytics.form.fill import Filled, fill
 from analytics.form.record import visit_record, visits
+from schemas.examination import EVENTS as EXAMINATIONS
 from schemas.follow_up import EVENTS, FormSymptom
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "forms"
@@ -37,6 +39,12 @@ def visit(day: int, **data: Any) -> dict[str, Any]:
     return event("follow-up-completed.v3", day, data)
 
 
+def laboratory(time: datetime, name: str, value: float, unit: str) -> dict[str, Any]:
+    data = {"results": [{"name": name, "value": value, "unit": unit}]}
+    EXAMINATIONS["mailiu.examination.recorded.v1"].model_validate(data)
+    return event("x", 1, data) | {"id": name + str(time), "type": "mailiu.examination.recorded.v1", "time": time}
+
+
 def filled(number: str, events: Iterable[dict[str, Any]], **more: Any) -> dict[str, Filled]:
     """The form of the last visit."""
     events = list(events)
@@ -52,6 +60,7 @@ def test_a_form_has_the_fields_of_the_catalogue_in_its_order(number: str) -> Non
         wanted = [row for row in csv.DictReader(file) if row["form"] == number]
     with (SHARED / "codes.csv").open(encoding="utf-8") as file:
         codes = {(row["code_list"], row["code"]): row["label_zh"] for row in csv.DictReader(file)}
+    codes = {key: label.replace("(", "（").replace(")", "）") for key, label in codes.items()}
     ours = [(prefix, field) for each in form(number).fields for prefix, field in
             [("", each), *((f"{each.name}[].", item) for item in each.items)]]  # fmt: skip
     assert [prefix + field.name for prefix, field in ours] == [row["field"] for row in wanted]
@@ -98,7 +107,7 @@ def test_a_symptom_has_the_number_that_its_form_gives_it() -> None:
 def test_every_symptom_of_a_form_has_a_number_on_one() -> None:
     numbered = set().union(*(code.words for number in ("4.3", "4.4") for field in form(number).fields
                              if field.name == "symptom" for code in field.codes))  # fmt: skip
-    assert set(FormSymptom.__args__) <= numbered
+    assert set(get_args(FormSymptom)) <= numbered
 
 
 def test_what_no_event_has_stays_empty_and_what_the_list_has_not_gets_no_number() -> None:
@@ -120,12 +129,12 @@ def test_what_other_events_know_is_not_typed_again() -> None:
         visit(3, height=160, weight=64),
         visit(4, weight=51.2),
     ]
-    labs = [
-        {"name": "hba1c", "time": datetime(2026, 1, 5, tzinfo=UTC), "value": 7.2},
-        {"name": "hba1c", "time": datetime(2025, 1, 5, tzinfo=UTC), "value": 9.0},
-        {"name": "fasting_glucose", "time": datetime(2026, 3, 3, 23, tzinfo=UTC), "value": 6.1},
+    events += [
+        laboratory(datetime(2026, 1, 5, tzinfo=UTC), "hba1c_percent", 7.2, "%"),
+        laboratory(datetime(2025, 1, 5, tzinfo=UTC), "hba1c_percent", 9.0, "%"),
+        laboratory(datetime(2026, 3, 3, 23, tzinfo=UTC), "fasting_glucose", 6.1, "mmol/L"),
     ]
-    four = filled("4.4", events, labs=labs)
+    four = filled("4.4", events)
     assert (four["height"].value, four["bmi"].text) == (160, "20")
     assert [[item.text for item in row] for row in four["medications"].rows] == [
         ["C08CA01", "睡前", "半片", ""], ["C09AA02", "2", "10", "mg"],
@@ -145,10 +154,61 @@ def test_a_visit_belongs_to_its_programmes_form_and_its_local_day() -> None:
 
 def test_a_page_prints_alike_each_time_and_escapes_what_people_wrote() -> None:
     three = filled("4.3", [visit(2, symptom_text="<script>alert(1)</script>")])
-    values = {"form": form("4.3"), "lang": "zh", "person": PERSON, "pages": [[three]], "foot": "x"}
+    values = {"form": form("4.3"), "lang": "zh", "person": PERSON, "pages": [[three]], "units": {}, "foot": "x"}
     page = printed.html("form.html", **values)
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     made = printed.pdf(page)
     assert made == printed.pdf(page)
     assert made.startswith(b"%PDF")
+
+
+EXAM = {
+    "results": [
+        {"name": "height", "value": 165, "unit": "cm"}, {"name": "weight", "value": 68.5, "unit": "kg"},
+        {"name": "urine_protein", "finding": "1+"}, {"name": "ecg", "finding": "left-ventricular-hypertrophy"},
+    ],
+    "blood_pressure_left": {"systolic": 142, "diastolic": 88}, "symptoms": ["dizziness", "polyuria"],
+    "findings": {"lips": "ruddy", "dentition": ["missing", "denture"], "leg_oedema": "none", "rales": "other",
+                 "elder_self_care": "mild", "elder_cognition": "negative", "heart_disease": ["angina", "other"]},
+    "notes": {"rales_other": "哮鸣音", "heart_disease_other": "早搏"},
+    "lifestyle": {"smoking": "former", "diet": ["salty", "oily"], "alcohol_stopped": True, "drunk_past_year": False},
+    "medications": [{"name": "氨氯地平", "dose": "5 mg", "frequency": "qd", "duration": "2年", "adherence": "regular"}],
+    "admissions": [{"start": "2025-11-02", "end": "2025-11-09", "reason": "不稳定心绞痛", "facility": "区人民医院"}],
+    "evaluation": "abnormal", "abnormalities": ["血压偏高", "左心室肥厚"], "guidance": ["re-check-advised"],
+    "risk_control": ["quit-smoking", "weight-loss"], "target_weight": 65,
+}  # fmt: skip
+
+
+def test_a_health_examination_fills_form_3_with_what_other_events_know() -> None:
+    EXAMINATIONS["mailiu.examination.health-examined.v1"].model_validate(EXAM)
+    exam = event("x", 9, EXAM) | {"type": "mailiu.examination.health-examined.v1"}
+    events = [
+        exam,
+        laboratory(datetime(2026, 3, 12, tzinfo=UTC), "ldl_cholesterol", 3.5, "mmol/L"),
+        laboratory(datetime(2026, 1, 1, tzinfo=UTC), "creatinine", 80, "umol/L"),
+        event("lifestyle-recorded.v1", 1, {"smoking": "current", "exercise": "occasionally"}),
+    ]
+    assert examinations(events) == [exam]
+    form3 = {each.field.name: each for each in fill(form("3"), exam_record(exam, events, PERSON, ZONE), "zh")}
+    codes = {
+        "symptom": ("3", "11"), "lips": ("1",), "dentition": ("2", "4"), "leg_oedema": ("1",), "rales": ("4",),
+        "elder_self_care": ("2",), "elder_cognition": ("1",), "heart_disease": ("3", "7"), "smoking_status": ("2",),
+        "diet_habit": ("4", "5"), "drinking_quit": ("2",), "drunk_past_year": ("2",), "exercise_frequency": ("3",),
+        "ecg": ("2",), "exam_evaluation": ("2",), "exam_guidance": ("2",), "risk_control": ("1", "5"),
+    }  # fmt: skip
+    assert {name: form3[name].codes for name in codes} == codes
+    assert (form3["sbp_left"].text, form3["bmi"].text, form3["ldl_c"].text) == ("142", "25.2", "3.5")
+    assert form3["creatinine"].value is None, "of two months before"
+    assert (form3["ecg_desc"].text, form3["rales_other"].text) == ("左心室肥厚", "哮鸣音")
+    assert form3["exam_abnormalities"].text == "血压偏高；左心室肥厚"
+    assert form3["medications"].rows[0][-1].codes == ("1",)
+    assert [item.text for item in form3["admissions"].rows[0]] == [
+        "2025-11-02",
+        "2025-11-09",
+        "不稳定心绞痛",
+        "区人民医院",
+        "",
+    ]
+    assert form3["hemoglobin"].missing is False, "the form does not ask it of everybody"
+    assert form3["temperature"].missing

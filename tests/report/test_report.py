@@ -1,6 +1,6 @@
 """What the report says of a life: the first page, figures with their sources, gaps as gaps, the same bytes."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from analytics.report.chart import draw
 from analytics.report.facts import Facts
 from analytics.report.names import name
 from analytics.report.sources import Sources
-from tests.report.lives import HOME, KNOWN, ZONE, alert, area, event, facts, id_of, reading, task, visit, whole_life
+from tests.report.lives import HOME, ZONE, alert, area, event, facts, id_of, reading, task, visit, whole_life
 
 
 def page(template: str, asked: Facts) -> str:
@@ -41,12 +41,13 @@ def test_a_gap_is_a_gap_and_never_a_normal_value() -> None:
 
 
 def test_what_is_too_old_is_a_gap_with_its_day() -> None:
-    labs = [{"id": id_of(1), "name": "hba1c", "time": KNOWN - timedelta(days=200), "value": 7.1, "unit": "%"}]
-    made = build(facts(labs=labs, events=[event("condition-diagnosed.v1", 10, code="E11.9")]))
+    old = event("x", 200, results=[{"name": "hba1c_percent", "value": 7.1, "unit": "%"}])
+    old["type"] = "mailiu.examination.recorded.v1"
+    made = build(facts(events=[old, event("condition-diagnosed.v1", 10, code="E11.9")]))
     [gap] = [gap for gap in made.gaps if gap.text == "近半年糖化血红蛋白"]
     assert gap.reason == "最近一次 2026-05-04"
     [figure] = [figure for figure in made.glucose if figure.name == "hba1c"]
-    assert (figure.text, figure.sources) == ("7.1", [id_of(1)])
+    assert (figure.text, figure.sources) == ("7.1", [old["id"]])
 
 
 def test_the_first_page_names_the_three_gravest() -> None:

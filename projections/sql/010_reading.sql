@@ -183,7 +183,7 @@ WITH (
 ) AS turns
 SELECT
     id, resident, institution, kind, time, recordedtime, knowntime, systolic, diastolic, mean, pulse, value, unit,
-    context, place, source, device, user_slot, flags, clock, device_time, position_of_body, arm, activity, leads,
+    context, place, source, device, model, user_slot, flags, clock, device_time, position_of_body, arm, activity, leads,
     duration, sampling_rate, urgent, trace, trace_type, trace_bytes, distance, energy, event_source, origin,
     (resident, id) IN (SELECT r.resident, r.reading FROM retractions_v1 AS r WHERE r.missing = '') AS retracted,
     topic, partition, offset

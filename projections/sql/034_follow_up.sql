@@ -127,7 +127,7 @@ WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.chronic.follow-up-completed.v3'
 );
 
--- The visits of a record that gave way to another (aliases) are the survivor's.
+-- The visits of a record that gave way to another (aliases) are the survivor's. A visit that was taken back is none.
 CREATE OR REPLACE VIEW follow_ups AS
 WITH
     (SELECT (groupArray(a.resident), groupArray(a.survivor)) FROM aliases AS a) AS merged,
@@ -135,13 +135,15 @@ WITH
 SELECT * EXCEPT missing
 FROM follow_ups_v1 FINAL
 WHERE missing = '' AND id NOT IN (SELECT arrayJoin(refused)) AND resident NOT IN (SELECT arrayJoin(merged.1))
+    AND (resident, id) NOT IN (SELECT r.resident, r.reading FROM retractions_v1 AS r WHERE r.missing = '')
 UNION ALL
 WITH
     (SELECT (groupArray(a.resident), groupArray(a.survivor)) FROM aliases AS a) AS merged,
     (SELECT groupArray(r.event) FROM refused_events AS r) AS refused
 SELECT f.* EXCEPT missing REPLACE (transform(f.resident, merged.1, merged.2, '') AS resident)
 FROM (SELECT * FROM follow_ups_v1 FINAL WHERE resident IN (SELECT arrayJoin(merged.1))) AS f
-WHERE f.missing = '' AND f.id NOT IN (SELECT arrayJoin(refused));
+WHERE f.missing = '' AND f.id NOT IN (SELECT arrayJoin(refused))
+    AND f.id NOT IN (SELECT r.reading FROM retractions_v1 AS r WHERE r.missing = '');
 
 CREATE OR REPLACE VIEW unparsed_follow_up AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM follow_ups_v1 FINAL WHERE missing != '';

@@ -29,3 +29,6 @@ def test_what_the_forms_ask_is_served_and_a_merged_record_is_its_survivors(datab
         {"resident": "R9", "fasting_glucose": 7.1}, {"resident": "R9", "fasting_glucose": 6.4},
     ]  # fmt: skip
     assert database.rows("SELECT * FROM unparsed") == []
+    taken_back = {"reading": old["id"], "reason": "entered-in-error"}
+    database.play(event("reading.retracted.v1", "R1", "2026-03-04T00:00:00Z", **taken_back))
+    assert database.rows("SELECT fasting_glucose FROM follow_ups") == [{"fasting_glucose": 6.4}]

@@ -4,7 +4,7 @@ All are sets sorted by (time, id), so that copies and order do not matter; what 
 from its receipt. In the state: ``sex`` [time, id, sex]; ``lab`` {name: [[time, id, value], …]}, the latest three,
 newest last, in the measure's canonical unit, a finding as its word, a plaque as 0 or 1; ``office`` [[time, id,
 systolic, diastolic], …], the latest six; ``life`` {name: [time, id, value]}; ``fam`` {condition: [time, id, 1]}, with
-``asked`` [time, id, 0] for the event that told it all.
+``asked`` [time, id, 0] for the event that told it all; ``ascvd`` and ``early-cvd`` are of first-degree relatives.
 """
 
 from bisect import insort
@@ -126,9 +126,10 @@ def family(case: Case) -> None:
         condition, relative = one["condition"], one["relative"]
         near = relative in FIRST
         told[condition if near or condition != "diabetes" else "diabetes-second-degree"] = [*stamp, 1]
-        onset = one.get("onset_age")
-        if condition in CARDIOVASCULAR and near and onset is not None and onset < EARLY[relative]:
-            told["early-cvd"] = [*stamp, 1]
+        if condition in CARDIOVASCULAR and near:
+            told["ascvd"] = [*stamp, 1]
+            if one.get("onset_age") is not None and one["onset_age"] < EARLY[relative]:
+                told["early-cvd"] = [*stamp, 1]
     case.state["fam"] = told
 
 

@@ -84,6 +84,16 @@ def test_it_says_what_is_missing_once(known: Resident) -> None:
     assert scores(known.new)["bp-category-cn"]["class"] == "grade-1"
 
 
+def test_heart_disease_counts_in_first_degree_relatives_alone(known: Resident) -> None:
+    def family(relative: str, hours: int) -> bool:
+        told = {"relatives": [{"condition": "stroke", "relative": relative}]}
+        known.event("chronic.family-history-recorded.v1", told, START + hours * HOUR)
+        heard: bool = scores(known.outputs)[PAR]["inputs"]["family_history_ascvd"]["value"]
+        return heard
+
+    assert [family("grandparent", 1), family("mother", 2), family("uncle-or-aunt", 3)] == [False, True, False]
+
+
 def test_existing_disease_and_pregnancy_and_age_make_it_not_applicable_with_the_reason(known: Resident) -> None:
     known.event("chronic.condition-diagnosed.v1", {"code": "I63.9"}, START + HOUR)
     said = scores(known.new)[PAR]

@@ -20,6 +20,7 @@ from api.auth import ResidentReader
 from api.backend import BackendDependency
 from api.blood_pressure import summarize
 from api.form import EVENTS, KNOWN, PAGES, Format, foot, page
+from api.guidance import drafted
 from api.named import Named, name_of
 from api.position import Wait
 from api.problem import problems
@@ -27,6 +28,7 @@ from api.resident import ResidentId, find
 from api.tables import Row, Tables
 from infra.settings import settings
 from streams.guidance.codes import codes
+from streams.guidance.compose import Sentence
 from streams.scores.model import initial
 from streams.scores.run import newest, warning
 
@@ -102,8 +104,9 @@ async def gather(tables: Tables, person: Row, lang: Lang) -> Facts:
     [position] = await tables.rows(KNOWN)
     known = position["known"]
     asked = {"records": person["records"], "from": known - YEAR}
-    home, rows = await asyncio.gather(
+    home, (drafts, _), rows = await asyncio.gather(
         summarize(tables, person["records"], None, known - YEAR, known),
+        drafted(tables, person["records"]),
         asyncio.gather(
             *(tables.rows(sql, asked) for sql in (EVENTS, READINGS, CONTROL, REVIEWS, SCORES, ALERTS, TASKS))
         ),
@@ -117,7 +120,7 @@ async def gather(tables: Tables, person: Row, lang: Lang) -> Facts:
         reviews=[{**row, "text": orjson.loads(row["text"])} for row in reviews],
         scores=[_score(row, lang) for row in scores],
         alerts=[{**row, "title": title(row["rule"], row["rule_version"])} for row in alerts],
-        tasks=list(tasks),
+        tasks=list(tasks), guidance=[_sentence(each) for each in drafts],
     )  # fmt: skip
 
 
@@ -137,6 +140,14 @@ async def pages(made: Report, facts: Facts) -> dict[str, Any]:
 def _control(row: Row) -> dict[str, Any]:
     meant = {f"{kind}s": [codes(kind)[code] for code in row[f"{kind}s"]] for kind in ("reason", "pattern")}
     return {**row, **meant, "targets": orjson.loads(row["targets"])}
+
+
+def _sentence(said: Sentence) -> dict[str, Any]:
+    """A sentence of the draft; its reason in words where what calls for it is a finding of control, else its source."""
+    kind, _, code = said.when.partition(":")
+    meant = codes(kind) if kind in ("reason", "pattern") else {}
+    reason = meant.get(code, {"zh": said.source, "en": said.source})
+    return {"text": said.text, "reason": reason, "evidence": said.evidence}
 
 
 def _score(row: Row, lang: Lang) -> Mapping[str, Any]:

@@ -58,14 +58,18 @@ def habits(facts: Facts) -> list[Figure]:
 
 
 def guidance(facts: Facts) -> list[Point]:
-    """What a physician signed last; else the draft (clinical decision 21)."""
-    signed = facts.of("guidance-signed")[-1:]
-    if not signed:
-        return [Point(text=row["text"], reason=row["reason"]) for row in facts.guidance]
-    texts = [sentence["text"] for sentence in signed[0]["data"]["sentences"]]
-    texts += [signed[0]["data"]["note"]] if signed[0]["data"].get("note") else []
-    return [
-        Point(text=text[facts.lang], time=signed[0]["time"], signed=True, sources=[signed[0]["id"]]) for text in texts
+    """What a physician signed last, and after it what would be said now and is not signed (clinical decision 21)."""
+    points = []
+    for event in facts.of("guidance-signed")[-1:]:
+        data = event["data"]
+        texts = [sentence["text"] for sentence in data["sentences"]] + ([data["note"]] if data.get("note") else [])
+        points = [
+            Point(text=text[facts.lang], time=event["time"], signed=True, sources=[event["id"]]) for text in texts
+        ]  # fmt: skip
+    said = {point.text for point in points}
+    return points + [
+        Point(text=row["text"][facts.lang], reason=row["reason"][facts.lang], sources=list(row["evidence"]))
+        for row in facts.guidance if row["text"][facts.lang] not in said
     ]  # fmt: skip
 
 

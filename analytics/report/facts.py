@@ -35,7 +35,7 @@ class Facts:
     scores: list[Row] = field(default_factory=list)  # model, label, status, value, unit, class_text, missing …
     alerts: list[Row] = field(default_factory=list)  # title, severity, condition, handling, raised_time, evidence
     tasks: list[Row] = field(default_factory=list)  # kind, programme, reason, status, priority, due, planned, title
-    guidance: list[Row] = field(default_factory=list)  # text, reason, signed
+    guidance: list[Row] = field(default_factory=list)  # drafted now: text {zh, en}, reason {zh, en}, evidence
 
     def of(self, event: str) -> list[Row]:
         """Events of a type (name within its context), oldest first."""

@@ -54,11 +54,25 @@ def test_a_visit_fills_the_forms_of_its_programmes(house: House) -> None:
     assert paper.content.startswith(b"%PDF")
 
 
+def test_a_health_examination_fills_form_3(house: House) -> None:
+    resident = house.resident()
+    examples = Path("schemas/examples/mailiu.examination.health-examined.v1/pass")
+    exam = orjson.loads(sorted(examples.glob("*.json"))[0].read_bytes())["data"]
+    house.post(house.event("mailiu.examination.health-examined.v1", resident, exam, days=3))
+    form = house.get(f"/v1/residents/{resident}/forms/3", lang="en")
+    [sheet] = form["sheets"]
+    assert form["title"] == "Health examination"
+    assert len(sheet["fields"]) == 173, "191 of the catalogue, 18 of which are columns of tables"
+    assert sum(bool(field["text"] or field["rows"]) for field in sheet["fields"]) > 3
+    assert printed(house, f"/v1/residents/{resident}/forms/3", format="pdf").content.startswith(b"%PDF")
+
+
 def test_a_report_says_what_is_known_and_prints(house: House) -> None:
     resident = house.resident()
     assert record(house, resident, name="欧阳小明").status_code == 202
     house.post(
         house.event("mailiu.chronic.condition-diagnosed.v1", resident, {"code": "I10"}, days=90),
+        house.event("mailiu.chronic.condition-diagnosed.v1", resident, {"code": "E11.9"}, days=89),
         house.event("mailiu.chronic.medication-prescribed.v1", resident, {"code": "C08CA01", "dose": "5 mg"}, days=80),
         house.event(VISIT, resident, DATA, days=2),
         *(
@@ -74,7 +88,9 @@ def test_a_report_says_what_is_known_and_prints(house: House) -> None:
     )
     path = f"/v1/residents/{resident}/report"
     report = house.get(path)
-    assert [(each["code"], each["label"]) for each in report["conditions"]] == [("I10", "原发性高血压")]
+    assert [(each["code"], each["label"]) for each in report["conditions"]] == [
+        ("I10", "原发性高血压"), ("E11.9", "2型糖尿病"),
+    ]  # fmt: skip
     assert [each["code"] for each in report["drugs"]] == ["C08CA01"]
     assert report["draft"] is True
     assert report["name"] is None

@@ -133,13 +133,16 @@ def test_the_next_visit_is_the_day_agreed_on_or_that_of_the_first_task() -> None
 
 
 def test_only_what_a_physician_signed_reaches_the_resident() -> None:
-    draft = facts(guidance=[{"text": "少吃盐", "reason": "摄盐重"}])
+    sentences = [
+        {"text": {"zh": "少吃盐", "en": "less salt"}, "reason": {"zh": "重", "en": "heavy"}, "evidence": [id_of(1)]}
+    ]
+    draft = facts(guidance=sentences)
     assert "少吃盐" in page("report.html", draft)
     assert "少吃盐" not in page("plain.html", draft)
     sentence = {"template": "salt", "version": 1, "text": {"zh": "少吃盐。", "en": "Eat less salt."}}
-    signed = facts(events=[event("guidance-signed.v1", 1, digest="0" * 64, sentences=[sentence])])
+    signed = facts(events=[event("guidance-signed.v1", 1, digest="0" * 64, sentences=[sentence])], guidance=sentences)
     assert "少吃盐。" in page("plain.html", signed)
-    assert build(signed).guidance[0].signed
+    assert [(point.text, point.signed) for point in build(signed).guidance] == [("少吃盐。", True), ("少吃盐", False)]
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

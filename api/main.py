@@ -32,6 +32,7 @@ from api import (
     guidance,
     health,
     identity,
+    level,
     metrics,
     notice,
     plan,
@@ -39,12 +40,14 @@ from api import (
     report,
     resident,
     risk,
+    round_session,
     statistics,
     task,
     task_action,
     vendor,
     visit_plan,
 )
+from api import round as rounds
 from api.backend import lifespan
 from api.body_limit import BodyLimit
 from api.headers import SecurityHeaders
@@ -94,7 +97,7 @@ def make() -> FastAPI:
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
         identity, resident, consent, plan, control, guidance, risk, files, form, report, task, task_action, visit_plan,
-        statistics, freshness, health, docs, asyncapi
+        round_session, rounds, level, statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

@@ -118,7 +118,7 @@ class NeedAssessed(Data):
 
     contracted: bool
     open: bool = Field(description="on the list: there is a reason that no decision covers")
-    points: int = Field(ge=0)
+    points: int = Field(ge=0, description="weight of the reasons that no decision covers")
     level: Level
     level_before: Level | None = Field(None, description="at the latest decision")
     reasons: list[Reason] = Field(description="the weightiest first")

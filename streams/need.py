@@ -193,7 +193,7 @@ def _tell(case: Case, rule: Rule, reasons: list[Reason], following: int | None, 
     contract, by = state["contract"], state[NAME].get("by")
     data: dict[str, Any] = {
         "contracted": len(contract) == 4, "open": any(reason["new"] for reason in reasons),
-        "points": sum(reason["points"] for reason in reasons), "level": level.current(case), "reasons": reasons,
+        "points": sum(reason["points"] for reason in reasons if reason["new"]), "level": level.current(case), "reasons": reasons,
         "gone": gone, "labels": _labels(case), "conditions": _conditions(case), "rule": RULE,
         "rule_version": rule.version,
     }  # fmt: skip

@@ -29,6 +29,7 @@ BENCHES = {
     "projection": "log → readable rows, against a bare aiokafka read; rebuild rate",
     "latency": "publish → alert on SSE, and → statistic, at 200 readings/s",
     "query": "control rate at 100,000 residents over the API, against its own SQL",
+    "rounds": "a page of the ward round over 100,000 contracted residents over the API, against its own SQL",
     "memory": "idle memory of the whole stack",
     "soak": "20 minutes at 200 readings/s: does anything grow; cost of a million readings",
 }

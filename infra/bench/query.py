@@ -71,11 +71,11 @@ def run(progress: Callable[[str], None]) -> list[dict[str, Any]]:
         httpx.Client(base_url=f"http://{settings().api}", headers=headers, timeout=60) as api,
     ):
         _fill(client, progress)
-        point = _compare(progress, "point query", REQUESTS, *_point(client, api))
-        rate = _compare(progress, "control rate", STATISTICS, *_rate(client, api))
+        point = compare(progress, "point query", REQUESTS, *_point(client, api))
+        rate = compare(progress, "control rate", STATISTICS, *_rate(client, api))
     return [
-        _row("a resident's latest readings", point),
-        _row(f"control rate, 12 months by institution, {RESIDENTS:,} residents", rate),
+        row("a resident's latest readings", point),
+        row(f"control rate, 12 months by institution, {RESIDENTS:,} residents", rate),
     ]
 
 
@@ -123,7 +123,7 @@ def _rate(client: Client, api: httpx.Client) -> tuple[Ask, Ask]:
     return over_api, by_sql
 
 
-def _compare(
+def compare(
     progress: Callable[[str], None], name: str, requests: int, over_api: Ask, by_sql: Ask
 ) -> tuple[float, float, float, float]:
     """95th percentile over the API and by SQL, and what the API adds there and at the median, in ms: of the rounds."""
@@ -147,7 +147,7 @@ def _compare(
     return api, sql, added, typical
 
 
-def _row(measured: str, found: tuple[float, float, float, float]) -> dict[str, Any]:
+def row(measured: str, found: tuple[float, float, float, float]) -> dict[str, Any]:
     api, sql, added, typical = found
     return {
         "bench": "query",

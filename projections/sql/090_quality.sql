@@ -108,6 +108,7 @@ UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_chroni
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_follow_up
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_score
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_task
+UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_round
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_alert
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_notice
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_device

@@ -39,6 +39,11 @@ NOBODY = {
         ("POST", f"/v1/alerts/{{alert}}/{act}"): WRITES
         for act in ("acknowledge", "assign", "snooze", "comment", "close")
     },
+    ("GET", "/v1/rounds/sessions"): "an institution's rounds",
+    ("GET", "/v1/rounds/sessions/{session}"): "filters and counts of one round",
+    ("POST", "/v1/rounds/sessions"): WRITES,
+    ("POST", "/v1/rounds/sessions/{session}/close"): WRITES,
+    ("POST", "/v1/rounds/decisions"): WRITES,
     ("POST", "/v1/tasks"): WRITES,
     ("POST", "/v1/tasks/assign"): WRITES,
     ("POST", "/v1/tasks/reschedule"): WRITES,
@@ -82,6 +87,8 @@ def known(api: httpx.Client) -> tuple[House, dict[str, str]]:
         ),
         house.event("mailiu.device.bound.v1", names["resident"], {"device": names["device"]}, days=1),
         house.event("mailiu.chronic.condition-diagnosed.v1", names["resident"], {"code": "I10"}, days=100),
+        house.event("mailiu.resident.contracted.v1", names["resident"], {"team": "T1"}, days=99),
+        house.event("mailiu.round.decided.v1", names["resident"], {"decision": "seen"}, days=98),
         house.crisis(names["resident"]),
     )
     [task] = house.get("/v1/tasks")["items"]

@@ -169,3 +169,57 @@ def test_an_overdue_task_weighs_more_than_a_due_one() -> None:
     tasks = [reason for reason in place(r)["reasons"] if reason["kind"] == "task"]
     assert tasks
     assert all(reason["grade"] == "overdue" and reason["of"] for reason in tasks)
+
+
+def test_an_uncontrolled_visit_raises_the_level_and_a_controlled_one_lowers_it() -> None:
+    r = contracted("1980-05-01", "I10")
+    visit(r, 142, 88, START)
+    assert levels(r)[-1]["level"] == 2
+    assert "pressure-uncontrolled" in [reason["code"] for reason in levels(r)[-1]["reasons"]]
+    visit(r, 128, 78, START + 10 * DAY)
+    assert (levels(r)[-1]["before"], levels(r)[-1]["level"]) == (2, 1)
+
+
+def test_a_risk_stratum_of_the_guideline_is_a_level() -> None:
+    r = contracted("1960-05-01", "I10")  # a man over 55 with grade 3: very high
+    visit(r, 182, 95, START)
+    reasons = {reason["code"]: reason["level"] for reason in levels(r)[-1]["reasons"]}
+    assert reasons["stratum-very-high"] == 3
+
+
+def test_a_decision_takes_the_person_off_the_list_until_news_comes() -> None:
+    r = contracted("1980-05-01", "I10")
+    visit(r, 150, 95, START)
+    assert place(r)["open"]
+    decide(r, START + HOUR, next="2026-04-20")
+    assert not place(r)["open"]
+    assert "blood-pressure" in codes(r)
+    assert place(r)["decided_time"] == rfc3339(START + HOUR)
+    r.bp(190, 115, START + 2 * DAY)
+    assert place(r)["open"]
+    new = {reason["code"]: reason["new"] for reason in place(r)["reasons"]}
+    assert new["bp-crisis"]
+    assert not new["blood-pressure"]
+
+
+def test_what_went_away_since_the_decision_is_told_and_new_when_it_comes_back() -> None:
+    r = contracted("1980-05-01", "I10")
+    visit(r, 150, 95, START)
+    decide(r, START + HOUR)
+    visit(r, 128, 78, START + 10 * DAY)
+    assert "blood-pressure" in place(r)["gone"]
+    assert place(r)["level_before"] == 2
+    visit(r, 150, 95, START + 20 * DAY)
+    assert {reason["code"]: reason["new"] for reason in place(r)["reasons"]}["blood-pressure"]
+
+
+def test_another_institution_does_not_decide_and_a_copy_changes_nothing() -> None:
+    r = contracted("1980-05-01", "I10")
+    visit(r, 150, 95, START)
+    data = {"decision": "reviewed", "reasons": [{"key": "control/blood-pressure", "code": "blood-pressure"}]}
+    r.event("round.decided.v1", data, START + HOUR, institution="I02")
+    assert place(r)["open"]
+    decide(r, START + HOUR)
+    state, told = r.state, len(places(r))
+    r.event("round.decided.v1", data, START - HOUR)  # an earlier decision that comes late
+    assert (r.state["round"], len(places(r))) == (state["round"], told)

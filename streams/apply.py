@@ -22,6 +22,7 @@ from streams import (
     person,
     plan,
     questionnaire,
+    regimen,
     summary,
     task,
 )
@@ -117,11 +118,13 @@ def resolved(case: Case) -> Touched:
 
 def prescribed(case: Case) -> Touched:
     """A drug is taken from now on."""
+    regimen.note(case)
     return _coded(case, "rx", True)
 
 
 def stopped(case: Case) -> Touched:
     """A drug is no longer taken."""
+    regimen.note(case)
     return _coded(case, "rx", False)
 
 

@@ -1,8 +1,8 @@
 """Medication review prompts: what a clinician should look at again. None says which drug to start, stop or change.
 
 Of each kind there is one prompt at most. A clinician's answer settles it until something else is found. In the state
-``review`` holds ``said`` (by kind what was told last: status, findings, mark), ``answered`` (by kind the mark that was
-answered) and ``regimen`` (by ATC code the prescription, and since when it is what it is).
+``review`` holds ``said`` (by kind what was told last: status, findings, mark) and ``answered`` (by kind the mark that
+was answered).
 """
 
 from collections.abc import Callable
@@ -13,11 +13,12 @@ from streams.case import Case
 from streams.control import BLOOD_PRESSURE, GLUCOSE
 from streams.event import rfc3339
 from streams.guidance.codes import codes
+from streams.regimen import STOPPED, since
 from streams.rules import Rule, approved
 
 PROMPTED, ANSWERED = "mailiu.chronic.review-prompted.v1", "mailiu.chronic.review-answered.v1"
 RULE = "review"
-PRESCRIBED, STOPPED = "mailiu.chronic.medication-prescribed.v1", "mailiu.chronic.medication-stopped.v1"
+PRESCRIBED = "mailiu.chronic.medication-prescribed.v1"
 
 
 class Prompt(NamedTuple):
@@ -36,10 +37,9 @@ def conclude(case: Case) -> bool:
     """Compare what should be reviewed with what was told; whether anything changed."""
     state, rule = case.state, case.rule(RULE)
     kept: dict[str, Any] = state.setdefault("review", {})
-    _regimen(case, kept)
     case.wake, changed = [], False
     for kind, function in KINDS.items():
-        found, before = function(case, rule, kept), kept.get("said", {}).get(kind)
+        found, before = function(case, rule), kept.get("said", {}).get(kind)
         if case.event.type == ANSWERED and case.event.data["kind"] == kind and before is not None:
             kept.setdefault("answered", {})[kind] = before[2]
         if found is None:
@@ -80,30 +80,13 @@ def _tell(case: Case, rule: Rule, kind: str, status: str, found: Prompt) -> None
     case.emit(PROMPTED, f"{case.event.subject}/review/{kind}/{case.event.identity}", data)
 
 
-def _regimen(case: Case, kept: dict[str, Any]) -> None:
-    """Note since when each drug is prescribed as it is: the same prescription again is no change."""
-    event = case.event
-    for code, entry in case.state.get("rx", {}).items():
-        if entry[1] == event.identity:
-            regimen = kept.setdefault("regimen", {})
-            what = [entry[2], event.data.get("dose"), event.data.get("frequency")]
-            if regimen.get(code, [None])[0] != what:
-                regimen[code] = [what, event.time]
-
-
-def _since(case: Case, kept: dict[str, Any], code: str) -> int:
-    """Since when the drug is prescribed (or not) as it now is."""
-    since: int = kept["regimen"][code][1] if code in kept.get("regimen", {}) else case.state["rx"][code][0]
-    return since
-
-
 def _taken(case: Case, groups: list[str]) -> list[str]:
     """ATC codes of the drugs of these ``groups`` that are prescribed now."""
     prefixes = tuple(groups)
     return sorted(c for c, entry in case.state.get("rx", {}).items() if entry[2] and c.startswith(prefixes))
 
 
-def inertia(case: Case, rule: Rule, kept: dict[str, Any]) -> Prompt | None:
+def inertia(case: Case, rule: Rule) -> Prompt | None:
     """Two visits in a row above target, and no drug of the kind was changed since the first of them."""
     findings, values, evidence, drugs = [], [], [], []
     lowering = case.rule("bp-sustained-high").limits["antihypertensives"]
@@ -121,7 +104,7 @@ def inertia(case: Case, rule: Rule, kept: dict[str, Any]) -> Prompt | None:
         ):
             continue
         some = [code for code in case.state.get("rx", {}) if code.startswith(tuple(groups))]
-        if any(_since(case, kept, code) >= first[0] for code in some):
+        if any(since(case.state, code) >= first[0] for code in some):
             continue
         findings.append(f"{area}-twice-above")
         unit = "mm[Hg]" if area == BLOOD_PRESSURE else "mmol/L"
@@ -145,7 +128,7 @@ def _by_day(case: Case) -> list[list[Any]]:
     return [days[day] for day in sorted(days)]
 
 
-def interactions(case: Case, rule: Rule, kept: dict[str, Any]) -> Prompt | None:
+def interactions(case: Case, rule: Rule) -> Prompt | None:
     """A drug with a condition, a result or another drug that it does not go with."""
     state = case.state
     if not _taken(case, [""]):
@@ -179,7 +162,7 @@ def interactions(case: Case, rule: Rule, kept: dict[str, Any]) -> Prompt | None:
     return Prompt(findings, mark, sorted(drugs), sorted(conditions), values, sorted(evidence), tuple(findings))
 
 
-def resistant(case: Case, rule: Rule, kept: dict[str, Any]) -> Prompt | None:
+def resistant(case: Case, rule: Rule) -> Prompt | None:
     """Three drugs that lower pressure, a diuretic among them, for weeks, and the pressure is not controlled."""
     limits = rule.limits
     drugs = _taken(case, case.rule("bp-sustained-high").limits["antihypertensives"])
@@ -189,19 +172,19 @@ def resistant(case: Case, rule: Rule, kept: dict[str, Any]) -> Prompt | None:
         return None
     if not any(code.startswith(tuple(limits["diuretics"])) for code in drugs):
         return None
-    settled = max(_since(case, kept, code) for code in drugs) + limits["resistant_weeks"] * 7 * DAY
+    settled = max(since(case.state, code) for code in drugs) + limits["resistant_weeks"] * 7 * DAY
     if settled > case.now:
         case.wake_at(settled)
         return None
     return Prompt(told[1], [*told[1], *drugs], drugs, evidence=sorted(case.state["rx"][code][1] for code in drugs))
 
 
-def labs(case: Case, rule: Rule, kept: dict[str, Any]) -> Prompt | None:
+def labs(case: Case, rule: Rule) -> Prompt | None:
     """No potassium or creatinine in a year though a drug is taken that may change them."""
     drugs = _taken(case, rule.limits["labs_drugs"])
     if not drugs:
         return None
-    begin = min(_since(case, kept, code) for code in drugs) + rule.limits["labs_start_days"] * DAY
+    begin = min(since(case.state, code) for code in drugs) + rule.limits["labs_start_days"] * DAY
     if begin > case.now:
         case.wake_at(begin)
         return None
@@ -219,7 +202,7 @@ def labs(case: Case, rule: Rule, kept: dict[str, Any]) -> Prompt | None:
     return Prompt(findings, [*findings, *drugs], drugs, evidence=evidence, rests=("labs_start_days",))
 
 
-KINDS: dict[str, Callable[[Case, Rule, dict[str, Any]], Prompt | None]] = {
+KINDS: dict[str, Callable[[Case, Rule], Prompt | None]] = {
     "treatment-inertia": inertia,
     "interacting-conditions": interactions,
     "suspected-resistant": resistant,

@@ -1,11 +1,16 @@
 """Control by area with its reasons, targets and patterns (guidelines as in `streams/rules/control.v1.toml`)."""
 
+import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.control import ASSESSED
-from tests.core.resident import DAY, START, Resident, at
+from tests.core.events import MINUTES, PRESSURES, days_of_a_resident
+from tests.core.resident import DAY, HOUR, MINUTE, START, Resident, at
+from tests.core.test_properties import PROPERTY, delivered, run, tick
 
 
 def told(r: Resident, area: str) -> list[dict[str, Any]]:
@@ -205,3 +210,32 @@ def test_death_ends_what_time_would_change() -> None:
     r.event("resident.died.v1", {}, START + DAY)
     r.ticks(START + 200 * DAY)
     assert last(r, "blood-pressure")["status"] == "controlled"
+
+
+VISITS = st.lists(st.tuples(MINUTES, PRESSURES, st.integers(40, 120)), max_size=4)
+
+
+@given(days_of_a_resident(), VISITS, st.randoms(use_true_random=False))
+@PROPERTY
+def test_the_order_of_delivery_changes_no_conclusion(
+    happened: list[tuple[str, dict[str, Any], int]], visits: list[tuple[int, tuple[int, int], int]],
+    chance: random.Random,
+) -> None:  # fmt: skip
+    for minute, (systolic, diastolic), glucose_10 in visits:
+        data = {"programme": "both", "mode": "clinic", "fasting_glucose": glucose_10 / 10}
+        data["blood_pressure"] = {"systolic": systolic, "diastolic": diastolic}
+        happened.append(("mailiu.chronic.follow-up-completed.v3", data, START - minute * MINUTE))
+    happened.append(("mailiu.chronic.condition-diagnosed.v1", {"code": "I10"}, START - 9 * DAY))
+    order = list(range(len(happened)))
+    chance.shuffle(order)
+    ends = []
+    for each in (sorted(order), order):
+        state, _ = run([*delivered(happened, each), tick(START + HOUR)])
+        said = state.get("review", {}).get("said", {})
+        ends.append(
+            (
+                {area: told[:4] for area, told in state.get("control", {}).items() if told[0] != "not-applicable"},
+                {kind: prompt for kind, prompt in said.items() if prompt[0] == "open"},
+            )
+        )
+    assert ends[0] == ends[1]

@@ -33,24 +33,21 @@ class Assessment:
         self.reasons: list[str] = []
         self.missing: list[str] = []
         self.patterns: list[str] = []
-        self.targets: list[dict[str, Any]] = []
-        self.values: list[dict[str, Any]] = []
+        self.targets: list[tuple[str, float, str, str]] = []
+        self.values: list[tuple[str, float, str, int, int | None]] = []
         self.evidence: list[str] = []
         self.rests: set[str] = set()
         self.until: list[int] = []  # when a value no longer stands
 
     def target(self, measure: str, value: float, unit: str, basis: str, *rests: str) -> float:
         """Note the limit that ``measure`` is compared with."""
-        self.targets.append({"measure": measure, "value": value, "unit": unit, "basis": basis})
+        self.targets.append((measure, value, unit, basis))
         self.rests.update(rests)
         return value
 
     def value(self, measure: str, value: float, unit: str, time: int, *ids: str, n: int | None = None) -> float:
         """Note a value that is compared, with the events it comes from."""
-        self.values.append(
-            {"measure": measure, "value": round(value, 2), "unit": unit, "time": rfc3339(time)}
-            | ({"n": n} if n else {})
-        )
+        self.values.append((measure, value, unit, time, n))
         self.evidence += [id for id in ids if id not in self.evidence]
         return value
 
@@ -73,7 +70,7 @@ def conclude(case: Case) -> bool:
                 continue
             found = Assessment()
             found.status = "not-applicable"
-        limits = [[each["measure"], each["value"], each["basis"]] for each in found.targets]
+        limits = [[measure, value, basis] for measure, value, _, basis in found.targets]
         now = [found.status, found.reasons, found.patterns, limits]
         if before is None or now != before[:4]:
             changed = True
@@ -87,10 +84,15 @@ def conclude(case: Case) -> bool:
 
 def _tell(case: Case, rule: Rule, area: str, found: Assessment, before: list[Any] | None) -> None:
     judged = not found.rests.isdisjoint(rule.judged) and not approved(rule, case.institution, case.facts)
-    evidence = found.evidence + (_home_readings(case) if any(v["measure"] == HOME for v in found.values) else [])
+    evidence = found.evidence + (_home_readings(case) if any(value[0] == HOME for value in found.values) else [])
+    targets = [dict(zip(("measure", "value", "unit", "basis"), each, strict=True)) for each in found.targets]
+    values = [
+        {"measure": measure, "value": round(value, 2), "unit": unit, "time": rfc3339(time)} | ({"n": n} if n else {})
+        for measure, value, unit, time, n in found.values
+    ]
     data = {
         "area": area, "status": found.status, **({} if before is None else {"before": before[0]}),
-        "reasons": found.reasons, "patterns": found.patterns, "targets": found.targets, "values": found.values,
+        "reasons": found.reasons, "patterns": found.patterns, "targets": targets, "values": values,
         "evidence": evidence[-EVIDENCE:], "judgement": judged, "rule": RULE, "rule_version": rule.version,
     }  # fmt: skip
     case.emit(ASSESSED, f"{case.event.subject}/control/{area}/{case.event.identity}", data)
@@ -222,10 +224,10 @@ def _patterns(
             patterns.append(("white-coat" if in_office else "masked") + ("-uncontrolled" if treated else ""))
     if home is not None:
         _, _, _, _, first, last, _, morning, _ = case.state["home"]
-        mornings = sum(1 for row in case.state.get("days", ()) if first <= row[0] <= last and row[4])
-        high = morning is not None and (morning[0] >= at_home[0] or morning[1] >= at_home[1])
-        if high and mornings >= limits["mornings"]:
-            patterns.append("morning")
+        if morning is not None and (morning[0] >= at_home[0] or morning[1] >= at_home[1]):
+            mornings = sum(1 for row in case.state["days"] if first <= row[0] <= last and row[4])
+            if mornings >= limits["mornings"]:
+                patterns.append("morning")
     return patterns
 
 

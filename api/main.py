@@ -37,6 +37,7 @@ from api import (
     notice,
     plan,
     problem,
+    questionnaire,
     report,
     resident,
     risk,
@@ -48,6 +49,7 @@ from api import (
     visit_plan,
 )
 from api import round as rounds
+from api import self as own
 from api.backend import lifespan
 from api.body_limit import BodyLimit
 from api.headers import SecurityHeaders
@@ -96,8 +98,8 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, consent, plan, control, guidance, risk, files, form, report, task, task_action, visit_plan,
-        round_session, rounds, level, statistics, freshness, health, docs, asyncapi
+        identity, resident, consent, plan, control, guidance, questionnaire, own, risk, files, form, report, task,
+        task_action, visit_plan, round_session, rounds, level, statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

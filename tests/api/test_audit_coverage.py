@@ -44,12 +44,16 @@ NOBODY = {
     ("POST", "/v1/rounds/sessions"): WRITES,
     ("POST", "/v1/rounds/sessions/{session}/close"): WRITES,
     ("POST", "/v1/rounds/decisions"): WRITES,
+    ("GET", "/v1/questionnaires"): "questions",
+    ("GET", "/v1/questionnaires/{name}"): "questions",
+    ("POST", "/v1/residents/{resident}/guidance/sign"): WRITES,
+    ("POST", "/v1/residents/{resident}/questionnaires"): WRITES,
+    **{("POST", f"/v1/residents/{{resident}}/self/{what}"): WRITES for what in ("symptoms", "adherence", "answers")},
     ("POST", "/v1/tasks"): WRITES,
     ("POST", "/v1/tasks/assign"): WRITES,
     ("POST", "/v1/tasks/reschedule"): WRITES,
     **{
-        ("POST", f"/v1/tasks/{{task}}/{act}"): WRITES
-        for act in ("assign", "reschedule", "contact", "complete", "drop")
+        ("POST", f"/v1/tasks/{{task}}/{act}"): WRITES for act in ("assign", "reschedule", "contact", "complete", "drop")
     },
     **{("POST", f"/v1/notices/{{notice}}/{outcome}"): WRITES for outcome in ("delivered", "read", "failed")},
     ("POST", "/v1/devices/{device}/commands"): WRITES,

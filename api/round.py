@@ -184,6 +184,7 @@ async def decide(who: AlertActor, backend: BackendDependency, body: Decide, key:
     if rows[0]["revision"] != body.revision:
         raise Problem(409, f"the place of {body.resident} has moved on to revision {rows[0]['revision']}: look again")
     data = body.model_dump(mode="json", exclude_none=True, exclude={"resident", "revision"})
+    data["level"] = rows[0]["level"]
     data["reasons"] = [{"key": one["key"], "code": one["code"]} for one in orjson.loads(rows[0]["reasons"])]
     try:
         Decided.model_validate_json(orjson.dumps(data), strict=True)

@@ -34,6 +34,7 @@ class Decided(Data):
     plan: list[Plan] = Field([], max_length=8)
     note: str | None = Field(None, max_length=500, validate_default=True, description="deferred: why")
     next: date | None = Field(None, description="day on which to look again; else by the management level")
+    level: Level | None = Field(None, description="management level that stood on the list")
     reasons: list[SeenReason] = Field([], max_length=100, description="what stood on the list")
 
     @field_validator("note")

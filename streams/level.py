@@ -83,7 +83,8 @@ def _criteria(case: Case, rule: Rule, classes: dict[str, str]) -> set[str]:
     found |= {CLASSES[model][name] for model, name in classes.items() if name in CLASSES[model]}
     control = state.get("control", {})
     found |= {code for area, code in CONTROL.items() if control.get(area, [""])[0] == "uncontrolled"}
-    if any(said[0] == "open" for said in state.get("review", {}).get("said", {}).values()):
+    prompts = state.get("review", {}).get("said", {})
+    if any(kind in limits["review_kinds"] and said[0] == "open" for kind, said in prompts.items()):
         found.add("review")
     if any(task["k"] == "referral" for task in state.get("tasks", ())):
         found.add("referral")

@@ -102,7 +102,8 @@ def decided(case: Case) -> None:
         day = event.data.get("next")
         seen = [[_short(reason["key"]), reason["code"], 1] for reason in event.data.get("reasons", ())]
         following = None if day is None else day_number(day)
-        kept["by"] = [event.time, event.identity, following, seen, level.current(case)]
+        stood = event.data.get("level", level.current(case))
+        kept["by"] = [event.time, event.identity, following, seen, stood]
 
 
 def _reasons(case: Case, rule: Rule) -> list[Reason]:
@@ -135,7 +136,8 @@ def _reasons(case: Case, rule: Rule) -> list[Reason]:
             found.append(_reason("control", area, told[0], points, f"control/{area}"))
     for kind, told in state.get("review", {}).get("said", {}).items():
         if told[0] == "open":
-            found.append(_reason("review", kind, told[0], limits["review"], f"review/{kind}"))
+            points = limits["labs_missing" if kind == "labs-missing" else "review"]
+            found.append(_reason("review", kind, told[0], points, f"review/{kind}"))
     return found
 
 
@@ -193,8 +195,8 @@ def _tell(case: Case, rule: Rule, reasons: list[Reason], following: int | None, 
     contract, by = state["contract"], state[NAME].get("by")
     data: dict[str, Any] = {
         "contracted": len(contract) == 4, "open": any(reason["new"] for reason in reasons),
-        "points": sum(reason["points"] for reason in reasons if reason["new"]), "level": level.current(case), "reasons": reasons,
-        "gone": gone, "labels": _labels(case), "conditions": _conditions(case), "rule": RULE,
+        "points": sum(reason["points"] for reason in reasons if reason["new"]), "level": level.current(case),
+        "reasons": reasons, "gone": gone, "labels": _labels(case), "conditions": _conditions(case), "rule": RULE,
         "rule_version": rule.version,
     }  # fmt: skip
     if following is not None:

@@ -15,6 +15,7 @@ from streams.event import rfc3339
 from streams.guidance.codes import codes
 from streams.regimen import STOPPED, since
 from streams.rules import Rule, approved
+from streams.scores.person import known
 
 PROMPTED, ANSWERED = "mailiu.chronic.review-prompted.v1", "mailiu.chronic.review-answered.v1"
 RULE = "review"
@@ -92,8 +93,8 @@ def inertia(case: Case, rule: Rule) -> Prompt | None:
     lowering = case.rule("bp-sustained-high").limits["antihypertensives"]
     told = case.state.get("control", {})
     for area, measure, rows, groups in (
-        (BLOOD_PRESSURE, "office-systolic", _by_day(case), lowering),
-        (GLUCOSE, "fasting-glucose", case.state.get("lab", {}).get("fasting_glucose", []), ["A10"]),
+        (BLOOD_PRESSURE, "office-systolic", _by_day(case, case.state.get("office", [])), lowering),
+        (GLUCOSE, "fasting-glucose", _by_day(case, case.state.get("lab", {}).get("fasting_glucose", [])), ["A10"]),
     ):
         limits = {limit[0]: limit[1] for limit in told.get(area, (None, [], [], []))[3]}
         if measure not in limits or len(rows) < 2:
@@ -122,9 +123,9 @@ def _above(limits: dict[str, float], row: list[Any], measure: str) -> bool:
     return over or (measure == "office-systolic" and row[3] >= limits.get("office-diastolic", row[3] + 1))
 
 
-def _by_day(case: Case) -> list[list[Any]]:
-    """Office pressures, the last one of each day."""
-    days = {day_of(case.facts, row[0]): row for row in case.state.get("office", [])}
+def _by_day(case: Case, rows: list[list[Any]]) -> list[list[Any]]:
+    """The last one of each day: a result that two sent, or two of one visit, are no two failures."""
+    days = {day_of(case.facts, row[0]): row for row in rows}
     return [days[day] for day in sorted(days)]
 
 
@@ -144,7 +145,7 @@ def interactions(case: Case, rule: Rule) -> Prompt | None:
         taken = _taken(case, pair["drugs"])
         others = _taken(case, pair.get("with", ["-"]))
         stand = [c for c, e in state.get("dx", {}).items() if e[2] and c.startswith(tuple(pair.get("conditions", "-")))]
-        lab = state.get("lab", {}).get(pair.get("lab"), [])[-1:]
+        lab = _result(case, pair["lab"]) if taken and "lab" in pair else []
         off = [v for v in lab if v[2] > pair.get("above", v[2]) or v[2] < pair.get("below", v[2])]
         if taken and (others or stand or off):
             findings.append(code)
@@ -160,6 +161,15 @@ def interactions(case: Case, rule: Rule) -> Prompt | None:
     if not findings:
         return None
     return Prompt(findings, mark, sorted(drugs), sorted(conditions), values, sorted(evidence), tuple(findings))
+
+
+def _result(case: Case, name: str) -> list[list[Any]]:
+    """The newest result of an examination, or nothing; a filtration rate also from creatinine (CKD-EPI 2021)."""
+    if name == "egfr":
+        found = known(case).get(name)
+        return [] if found is None or found.value is None else [[found.time, found.event, found.value]]
+    rows: list[list[Any]] = case.state.get("lab", {}).get(name, [])
+    return rows[-1:]
 
 
 def resistant(case: Case, rule: Rule) -> Prompt | None:

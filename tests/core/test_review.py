@@ -143,3 +143,23 @@ def test_no_text_says_what_to_do_with_a_drug() -> None:
     texts = [limit for limit in released()["review"][1].limits.values() if isinstance(limit, dict)]
     assert len(texts) > 10
     assert not [text for text in texts if order.search(text["zh"]) or order.search(text["en"])]
+
+
+def test_one_result_that_two_sent_is_no_second_failure() -> None:
+    r = Resident()
+    r.event("chronic.condition-diagnosed.v1", {"code": "E11.9"}, START - 300 * DAY)
+    for at in (START, START + 1000):
+        visit(r, 130, 78, at, programme="diabetes", fasting_glucose=8.1)
+    assert "treatment-inertia" not in open_now(r)
+    visit(r, 130, 78, START + 20 * DAY, programme="diabetes", fasting_glucose=8.1)
+    assert open_now(r)["treatment-inertia"] == ["glucose-twice-above"]
+
+
+@pytest.mark.parametrize(("creatinine", "found"), [(250, True), (90, False)])
+def test_a_filtration_rate_is_also_known_from_creatinine(creatinine: float, found: bool) -> None:
+    """CKD-EPI 2021, man of 65: 250 umol/L is 24, 90 is 82 mL/min/1.73 m2."""
+    r = Resident()
+    results = [{"name": "creatinine", "value": creatinine, "unit": "umol/L"}]
+    r.event("examination.recorded.v1", {"results": results}, START)
+    takes(r, "A10BA02", START)
+    assert (open_now(r).get("interacting-conditions") == ["metformin-kidney"]) == found

@@ -1,4 +1,4 @@
-"""`POST /v1/fhir`: FHIR R4 Observations, by themselves or in a Bundle, as events.
+"""`POST /v1/fhir`: FHIR R4 resources of chronic care, by themselves or in a Bundle, as events.
 
 A Bundle of type batch or collection answers each entry by itself; a transaction is taken whole or not at all. Residents
 are `Patient/{resident}`, pseudonyms of the token's institutions. What is refused is kept whole on `rejected`.
@@ -12,7 +12,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
-from api import fhir_answer
+from api import fhir_answer, fhir_patient, person_rules
+from api import identity as identity_door
 from api.append import Checked, Result, carry_out, judge
 from api.auth import EVERYWHERE, Caller, EventWriter
 from api.backend import Backend, BackendDependency, kafka
@@ -32,6 +33,11 @@ TYPES = ("application/fhir+json", "application/json")
 BUNDLES = ("batch", "transaction", "collection")
 METHODS = ("POST", "PUT")
 KIND = "fhir"
+#: The resources that are kept, and the element that says when.
+TIMES = {
+    "Observation": "effective", "Condition": "recordedDate", "MedicationRequest": "authoredOn",
+    "MedicationStatement": "effective", "Encounter": "period", "Patient": "meta.lastUpdated",
+}  # fmt: skip
 
 BODY = {
     "required": True,
@@ -58,13 +64,15 @@ class Sent(NamedTuple):
     "/fhir",
     status_code=201,
     response_class=Response,
-    summary="FHIR Observations 写入 FHIR 观察结果",
+    summary="FHIR resources 写入 FHIR 资源",
     description=(
-        "An Observation (201, or 200 when it was known), or a Bundle (200 with a response Bundle): batch and "
-        "collection answer each entry, a transaction is taken whole or not at all. An OperationOutcome names the "
+        "An Observation, Condition, MedicationRequest or -Statement, Encounter or Patient (201, or 200 when it was "
+        "known), or a Bundle of them (200 with a response Bundle): batch and collection answer each entry, a "
+        "transaction is taken whole or not at all. An OperationOutcome names the "
         "element at fault. Sending again with the same identifier, `ifNoneExist` or id is safe; `entered-in-error` "
         "takes a reading back; a corrected value is a new Observation.\n\n"
-        "写入单个 Observation 或 Bundle；出错时 OperationOutcome 指明具体元素。以相同标识重发是安全的。"
+        "写入单个资源（观察、诊断、用药、就诊、患者）或 Bundle；出错时 OperationOutcome 指明具体元素。"
+        "以相同标识重发是安全的。"
     ),
     openapi_extra={"requestBody": BODY},
     responses=problems(403, 413, 415)
@@ -86,7 +94,7 @@ async def post(
         str | None, Header(description="FHIR conditional create, `identifier=system|value`")
     ] = None,
 ) -> Response:
-    """Check and append Observations."""
+    """Check and append resources."""
     if content_type.partition(";")[0].strip().lower() not in TYPES:
         raise Problem(415, f"content type {content_type!r} is not one of {', '.join(TYPES)}")
     body = await request.body()
@@ -96,17 +104,24 @@ async def post(
         return await _refuse(backend, who, body, error)
     homes = await _homes(backend, sent)
     checked = await asyncio.to_thread(lambda: [_check(who, each, homes, institution) for each in sent])
+    outcomes = [one.outcome for one in checked]
+    await person_rules.look_up(backend, who, outcomes)
+    checked = [one._replace(outcome=outcome) for one, outcome in zip(checked, outcomes, strict=True)]
     judged = await judge(backend, checked)
     if kind == "transaction" and judged.refused:
         places = {one.where.get("institution") for one in checked}
         institution = places.pop() if len(places) == 1 else None
         return await _refuse_whole(backend, who, body, institution, list(zip(judged.results, sent, strict=True)))
     results = await carry_out(backend, who.actor, judged)
+    await _name(backend, who, sent, checked, results.results)
     if kind is None:
         (one,) = results.results
         status = {"accepted": 201, "duplicate": 200}.get(one.status, one.problem or 422)
         return fhir_answer.answer(status, fhir_answer.outcome([fhir_answer.issue_of(one)]), results.position)
-    entries = [fhir_answer.entry(one, each.inside) for one, each in zip(results.results, sent, strict=True)]
+    entries = [
+        fhir_answer.entry(one, each.inside, each.entry.resource)
+        for one, each in zip(results.results, sent, strict=True)
+    ]
     of = "transaction-response" if kind == "transaction" else "batch-response"
     return fhir_answer.answer(200, {"resourceType": "Bundle", "type": of, "entry": entries}, results.position)
 
@@ -191,9 +206,10 @@ def _check(who: Caller, sent: Sent, homes: dict[str, str | None], asked: str | N
         if sent.fault is not None:
             raise sent.fault
         institution = _institution(who, resource, homes, asked)
-        outcome = event_of(sent.entry, who.actor, institution, settings().zone)
+        outcome = _event(who, sent.entry, institution, homes)
         if outcome.time > clock().now() + AHEAD:
-            outcome = Refused(422, "future", "Observation.effective", rfc3339(outcome.time))
+            element = TIMES.get(str(resource["resourceType"]), "meta.lastUpdated")
+            outcome = Refused(422, "future", f"{resource['resourceType']}.{element}", rfc3339(outcome.time))
     except Undecodable as error:
         outcome = Refused(422, error.code, error.field, error.value, error.detail)
     except Refused as refused:
@@ -201,17 +217,40 @@ def _check(who: Caller, sent: Sent, homes: dict[str, str | None], asked: str | N
     return Checked(sent.raw, outcome, id, None, {"kind": KIND, "institution": institution})
 
 
+def _event(who: Caller, entry: Entry, institution: str, homes: dict[str, str | None]) -> Event:
+    resource, now = entry.resource, clock().now()
+    if resource["resourceType"] != "Patient":
+        return event_of(entry, who.actor, institution, settings().zone, now)
+    event = fhir_patient.event_of(resource, who.actor, institution, resource["id"] in homes, now)
+    if fhir_patient.identity_of(resource) is not None and not who.may("identify"):
+        raise Refused(403, "not-allowed", "Patient.name", "…")
+    return event
+
+
+async def _name(backend: Backend, who: Caller, sent: list[Sent], checked: list[Checked], results: list[Result]) -> None:
+    """Seal who the Patients are that were taken; sent again it is sealed again, and the latest counts."""
+    for one, judged, result in zip(sent, checked, results, strict=True):
+        resource = one.entry.resource
+        if resource.get("resourceType") == "Patient" and result.status != "rejected":
+            identity = fhir_patient.identity_of(resource)
+            if identity is not None:
+                institution = str(judged.where["institution"])
+                await identity_door.put(backend, who, resource["id"], identity, institution, str(result.identity))
+
+
 def _institution(who: Caller, resource: dict[str, Any], homes: dict[str, str | None], asked: str | None) -> str:
     """The resident's institution, which the token must cover; of somebody unknown the one asked for or the only one."""
-    if resource.get("resourceType") != "Observation":
-        raise Undecodable("not-supported", str(resource.get("resourceType") or "resourceType"), resource.get("id"))
+    what = resource.get("resourceType")
+    if what not in TIMES:
+        raise Undecodable("not-supported", str(what or "resourceType"), resource.get("id"))
     name = resident(resource)
+    where = f"{what}.id" if what == "Patient" else f"{what}.subject"
     only = next(iter(who.institutions)) if len(who.institutions) == 1 else None
     institution = homes.get(name) or asked or only
     if institution is None or institution == EVERYWHERE:
-        raise Undecodable("invalid", "Observation.subject", name, "required: ?institution= of a resident not known yet")
+        raise Undecodable("invalid", where, name, "required: ?institution= of a resident not known yet")
     if not who.covers(institution):
-        raise Refused(403, "wrong-institution", "Observation.subject", name)
+        raise Refused(403, "wrong-institution", where, name)
     return institution
 
 

@@ -55,13 +55,14 @@ def outcome(issues: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return {"resourceType": "OperationOutcome", "issue": list(issues)}
 
 
-def entry(result: Result, inside: str) -> dict[str, Any]:
-    """An entry of a response Bundle."""
+def entry(result: Result, inside: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of a response Bundle, about a resource."""
     refused = result.problem or 422
     status = STATUS.get(result.status) or f"{refused} {HTTPStatus(refused).phrase}"
     response: dict[str, Any] = {"status": status, "outcome": outcome([issue_of(result, inside)])}
     if result.status != "rejected":
-        response |= {"location": f"Observation/{result.identity}"}
+        what = resource["resourceType"]
+        response |= {"location": f"{what}/{resource['id'] if what == 'Patient' else result.identity}"}
     return {"response": response}
 
 

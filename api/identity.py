@@ -104,8 +104,15 @@ async def record(
     if not who.covers(body.institution):
         raise Problem(403, "the token does not cover the institution")
     await _not_somebody_elses(backend, who, resident)
+    identity = Identity.model_validate(body.model_dump(exclude={"institution"}))
+    return await put(backend, who, resident, identity, body.institution, key)
+
+
+async def put(
+    backend: Backend, who: Caller, resident: str, identity: Identity, institution: str, key: str | None
+) -> Taken:
+    """Seal who the resident is and append it; 410 when that was erased."""
     try:
-        identity = Identity.model_validate(body.model_dump(exclude={"institution"}))
         sealed = await asyncio.to_thread(vault().seal, resident, identity)
     except Erased as error:
         raise gone(resident) from error
@@ -116,7 +123,7 @@ async def record(
         subject=resident,
         time=clock().now(),
         data={"sealed": sealed},
-        institution=body.institution,
+        institution=institution,
         actor=who.actor,
     )
     await backend.viewed(who, "identity", resident, action="recorded")

@@ -128,7 +128,7 @@ def _observation(fields: dict[str, Any], id: str | None) -> list[Decoded | Undec
             raise Undecodable("invalid", "code", sorted(halves)[0], "half of a blood pressure: send the panel 85354-9")
         return []
     kind: Kind = "blood-pressure" if panel else SINGLE[single[0]]
-    moment, approximate = _effective(fields)
+    moment, approximate = effective(fields)
     rest: dict[str, Any] = {
         "id": id, "time": moment, "approximate": approximate, "subject": _reference(fields.get("subject")),
         "device": _reference(fields.get("device")), "statistic": "average" if codes & AVERAGES else None,
@@ -204,7 +204,7 @@ def _codes(concept: object) -> frozenset[str]:
     )
 
 
-def _effective(fields: Mapping[str, Any]) -> tuple[datetime | None, bool]:
+def effective(fields: Mapping[str, Any]) -> tuple[datetime | None, bool]:
     """When it was observed (the start of a period), and whether only the day is known."""
     period = fields.get("effectivePeriod")
     value = fields.get("effectiveDateTime") or fields.get("effectiveInstant") or (period or {}).get("start")

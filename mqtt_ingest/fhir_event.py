@@ -1,4 +1,4 @@
-"""A FHIR Observation as an event of its resident, or why it is none, said in FHIR's own terms.
+"""A FHIR resource as an event of its resident, or why it is none, said in FHIR's own terms.
 
 Its identity: what the sender makes its creation conditional on (`ifNoneExist`), else its first identifier, else its id,
 else its content; so that a resource sent again is the same event. An observation entered in error takes back the one
@@ -7,20 +7,36 @@ that it was. Whose institution the resident is, the caller knows.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import orjson
+from fhir.resources.R4B.condition import Condition
+from fhir.resources.R4B.encounter import Encounter
+from fhir.resources.R4B.medicationrequest import MedicationRequest
+from fhir.resources.R4B.medicationstatement import MedicationStatement
+from pydantic import ValidationError
 
+from mqtt_ingest import fhir_clinical, fhir_lab
 from mqtt_ingest.decoded import Decoded, Undecodable, mapping, parse_json, plain
-from mqtt_ingest.fhir import COMPONENTS, observation
+from mqtt_ingest.fhir import COMPONENTS, effective, observation
 from mqtt_ingest.topics import CODE
 from schemas.envelope import Event, InvalidEvent, identity, rfc3339
+from schemas.examination import RECORDED
 from schemas.registry import parse
 
 #: Names of choice elements: FHIRPath calls valueQuantity and valueString both value.
+#: Resources of chronic care: FHIR's model of each, and what it says.
+CLINICAL: dict[str, tuple[type[Any], Callable[[Mapping[str, Any]], fhir_clinical.Told]]] = {
+    "Condition": (Condition, fhir_clinical.condition),
+    "MedicationRequest": (MedicationRequest, fhir_clinical.medication),
+    "MedicationStatement": (MedicationStatement, fhir_clinical.medication),
+    "Encounter": (Encounter, fhir_clinical.encounter),
+}
+#: What fields of those events are called in FHIR.
+ELEMENTS = {"code": "code", "time": "period", "onset": "onset", "start": "authoredOn", "programme": "reasonCode"}
 CHOICE = re.compile(r"^(value|effective)[A-Z]\w*$")
 
 
@@ -34,7 +50,8 @@ class Entry(NamedTuple):
         """What `rejected` keeps: the resource, in an entry where there is a condition."""
         if self.condition is None:
             return orjson.dumps(self.resource)
-        request = {"method": "POST", "url": "Observation", "ifNoneExist": self.condition}
+        what = self.resource.get("resourceType", "Observation")
+        request = {"method": "POST", "url": what, "ifNoneExist": self.condition}
         return orjson.dumps({"resource": self.resource, "request": request})
 
     @classmethod
@@ -58,25 +75,33 @@ def kept(raw: bytes) -> list[Entry]:
 
 
 def resident(resource: Mapping[str, Any]) -> str:
-    """The pseudonym in ``subject``: the last part of ``Patient/{resident}``. Raises `Undecodable`."""
-    subject = resource.get("subject")
+    """The pseudonym in ``subject``, the last part of ``Patient/{resident}``; a Patient's id. Raises `Undecodable`."""
+    if resource.get("resourceType") == "Patient":
+        own = resource.get("id")
+        if not isinstance(own, str) or not CODE.fullmatch(own):
+            raise Undecodable("invalid", "Patient.id", own, "the resident's id (a pseudonym) is needed")
+        return own
+    subject, where = resource.get("subject"), f"{resource.get('resourceType', 'Observation')}.subject.reference"
     reference = subject.get("reference") if isinstance(subject, dict) else None
     if not isinstance(reference, str):
-        raise Undecodable("invalid", "Observation.subject.reference", reference, "required")
+        raise Undecodable("invalid", where, reference, "required")
     what, _, id = reference.removeprefix("urn:uuid:").rpartition("/")
     if what.rpartition("/")[2] not in ("", "Patient") or not CODE.fullmatch(id):
-        raise Undecodable("invalid", "Observation.subject.reference", reference, "Patient/ID is needed")
+        raise Undecodable("invalid", where, reference, "Patient/ID is needed")
     return id
 
 
-def event_of(entry: Entry, actor: str, institution: str, zone: tzinfo) -> Event:
-    """The event of an Observation of a resident of ``institution``; local times are of ``zone``.
+def event_of(entry: Entry, actor: str, institution: str, zone: tzinfo, now: datetime | None = None) -> Event:
+    """The event of a resource about a resident of ``institution``; local times are of ``zone``.
 
-    Raises `Undecodable` whose field is the FHIRPath expression of the element at fault, with the code `not-supported`
-    for resources and observations that Mailiu does not keep.
+    ``now`` is when a change of status counts that does not say since when. Raises `Undecodable` whose field is the
+    FHIRPath expression of the element at fault, with the code `not-supported` for resources and observations that
+    Mailiu does not keep.
     """
     resource = entry.resource
     what = resource.get("resourceType")
+    if what in CLINICAL:
+        return _clinical(entry, actor, institution, zone, now)
     if what != "Observation":
         raise Undecodable("not-supported", str(what or "resourceType"), what)
     try:
@@ -84,21 +109,14 @@ def event_of(entry: Entry, actor: str, institution: str, zone: tzinfo) -> Event:
     except Undecodable as error:
         raise Undecodable(error.code, expression(error.field, resource), error.value, error.detail) from error
     if not found:
-        raise Undecodable("not-supported", "Observation.code", _code(resource))
+        return _examination(entry, actor, institution, zone)
     (one,) = found
     assert isinstance(one, Decoded)
     source, id = named(entry, actor)
-    envelope: dict[str, Any] = {
-        "source": source, "subject": resident(resource), "institution": institution, "actor": actor[:100],
-    }  # fmt: skip
+    envelope = _envelope(entry, source, actor, institution)
     if one.technical == "entered-in-error":
-        if id.startswith("content/"):
-            raise Undecodable("invalid", "Observation.identifier", None, "required")
-        data: dict[str, Any] = {"reading": str(identity(source, id)), "reason": "entered-in-error"}
         issued = resource.get("issued")
-        time = _instant(issued if isinstance(issued, str) else one.time, zone)
-        envelope |= {"id": f"retracted/{id}"[:200], "type": "mailiu.reading.retracted.v1", "time": time, "data": data}
-        return _parsed(envelope, resource)
+        return _retracted(envelope, id, issued if isinstance(issued, str) else one.time, resource, zone)
     if one.technical is not None:
         raise Undecodable(one.technical, expression(one.fault[0], resource), one.fault[1], one.detail)
     if one.statistic is not None:
@@ -116,6 +134,80 @@ def event_of(entry: Entry, actor: str, institution: str, zone: tzinfo) -> Event:
     return _parsed(envelope | {"id": id, "type": type, "time": _instant(one.time, zone), "data": data}, resource)
 
 
+def _examination(entry: Entry, actor: str, institution: str, zone: tzinfo) -> Event:
+    """An Observation of what examinations measure."""
+    resource = entry.resource
+    results = fhir_lab.results(resource) if resource["status"] != "entered-in-error" else []
+    source, id = named(entry, actor)
+    envelope = _envelope(entry, source, actor, institution)
+    at, _ = effective(resource)
+    if resource["status"] == "entered-in-error":
+        return _retracted(envelope, id, resource.get("issued") or at, resource, zone)
+    if not results:
+        raise Undecodable("not-supported", "Observation.code", _code(resource))
+    if resource["status"] == "cancelled":
+        raise Undecodable("cancelled", "Observation.status", resource["status"])
+    if at is None:
+        raise Undecodable("invalid", "Observation.effective", None, "required")
+    event = envelope | {"id": id, "type": RECORDED, "time": _instant(at, zone), "data": {"results": results}}
+    return _parsed(event, resource)
+
+
+def _clinical(entry: Entry, actor: str, institution: str, zone: tzinfo, now: datetime | None) -> Event:
+    """A resource of chronic care."""
+    resource = entry.resource
+    what = resource["resourceType"]
+    model, tell = CLINICAL[what]
+    fits(model, resource, what)
+    told = tell(resource)
+    source, id = named(entry, actor)
+    envelope = _envelope(entry, source, actor, institution)
+    time = told.time or now
+    if time is None:
+        raise Undecodable("invalid", f"{what}.meta.lastUpdated", None, "required")
+    if told.retracts:
+        return _retracted(envelope, id, time, resource, zone)
+    # the same resource may say something else later in its life
+    marked = f"{id}/{told.mark}"[:200] if told.mark else id
+    event = envelope | {"id": marked, "type": told.type, "time": _instant(_whole(time), zone), "data": told.data}
+    return _parsed(event, resource)
+
+
+def _envelope(entry: Entry, source: str, actor: str, institution: str) -> dict[str, Any]:
+    return {"source": source, "subject": resident(entry.resource), "institution": institution, "actor": actor[:100]}
+
+
+def _retracted(
+    envelope: dict[str, Any], id: str, time: datetime | str | None, resource: Mapping[str, Any], zone: tzinfo
+) -> Event:
+    """What the resource said before was entered in error."""
+    if id.startswith("content/"):
+        raise Undecodable("invalid", f"{resource['resourceType']}.identifier", None, "required")
+    data: dict[str, Any] = {"reading": str(identity(envelope["source"], id)), "reason": "entered-in-error"}
+    more = {"id": f"retracted/{id}"[:200], "type": "mailiu.reading.retracted.v1", "data": data}
+    return _parsed(envelope | more | {"time": _instant(_whole(time), zone)}, resource)
+
+
+def _whole(time: datetime | str | None) -> datetime | str | None:
+    """A day, month or year alone counts from noon of its first day."""
+    if isinstance(time, str) and len(time) in (4, 7, 10):
+        return time + {4: "-01-01", 7: "-01", 10: ""}[len(time)] + "T12:00:00"
+    return time
+
+
+def fits(model: type[Any], resource: Mapping[str, Any], what: str) -> None:
+    """Hold a resource against FHIR's own model of it. Raises `Undecodable`."""
+    try:
+        model.model_validate(resource)
+    except ValidationError as problem:
+        error = problem.errors(include_url=False)[0]
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"] if part != "root")
+        raise Undecodable("invalid", f"{what}{path}", error.get("input"), error["msg"]) from problem
+    except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError) as problem:
+        # the library's own validators stumble over some malformed values instead of refusing them
+        raise Undecodable("invalid", what, None, f"{type(problem).__name__}: {problem}"[:100]) from problem
+
+
 def named(entry: Entry, actor: str) -> tuple[str, str]:
     """Source and id: an identifier's system and value, else the actor's own id. Raises `Undecodable`."""
     if entry.condition is not None:
@@ -129,7 +221,7 @@ def named(entry: Entry, actor: str) -> tuple[str, str]:
         if one.get("value"):
             return _named(one.get("system"), one["value"], actor)
     if id := entry.resource.get("id"):
-        return f"fhir/{actor}"[:200], f"Observation/{id}"
+        return f"fhir/{actor}"[:200], f"{entry.resource['resourceType']}/{id}"
     digest = hashlib.blake2b(orjson.dumps(entry.resource, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
     return f"fhir/{actor}"[:200], f"content/{digest}"
 
@@ -143,6 +235,11 @@ def _named(system: str | None, value: str, actor: str) -> tuple[str, str]:
 
 def expression(field: str, resource: Mapping[str, Any]) -> str:
     """The FHIRPath of what a check calls ``field``: element names and indices only."""
+    what = str(resource.get("resourceType", "Observation"))
+    if what != "Observation":
+        return f"{what}.{ELEMENTS[field]}" if field in ELEMENTS else what
+    if field.startswith("results"):
+        return "Observation.value"
     name, _, rest = field.partition(".")
     tail = "" if rest in ("", "unit", "valueQuantity") else f".{rest}"
     if name in ("systolic", "diastolic", "mean", "pulse"):

@@ -159,7 +159,7 @@ async def test_a_refusal_names_the_element_and_is_kept(change: dict[str, Any], r
 
 async def test_a_batch_answers_each_entry() -> None:
     good, bad = named("o-7"), named("o-8", status="done")
-    condition = {"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/R1"}}
+    condition = {"resourceType": "Procedure", "id": "c1", "subject": {"reference": "Patient/R1"}}
     sent = bundle("batch", good, bad, condition, good)
     async with client(homes(R1="I01")) as (api, log):
         answer = await api.post("/v1/fhir", headers=bearer() | FHIR, json=sent)
@@ -199,7 +199,8 @@ async def test_a_condition_in_an_entry_is_its_identity() -> None:
     [
         (b'{"resourceType": ', 400, "unreadable", "payload"),
         (b"[]", 422, "invalid", "payload"),
-        (b'{"resourceType": "Patient", "id": "p"}', 422, "not-supported", "Patient"),
+        (b'{"resourceType": "Patient", "id": "p"}', 422, "invalid", "Patient.birthDate"),
+        (b'{"resourceType": "Procedure", "id": "p"}', 422, "not-supported", "Procedure"),
         (b'{"resourceType": "Bundle", "type": "document"}', 422, "not-supported", "Bundle.type"),
         (b'{"resourceType": "Bundle", "type": "batch", "entry": 5}', 422, "invalid", "Bundle.entry"),
         (b'{"resourceType": "Bundle", "type": "batch", "entry": [{"request": 5}]}', 422, "invalid",

@@ -72,7 +72,7 @@ def test_every_column_says_what_it_is(database: Database) -> None:
 def test_every_event_type_is_read_by_a_view() -> None:
     text = "\n".join(s.select for p in declared() for s in [*p.feeds, *p.afterwards])
     named = set(re.findall(r"'(mailiu\.[a-z.-]+\.v[0-9]+)'", text))
-    timeline = ("monitoring", "maternal", "alert", "clock", "resident", "chronic", "device")
+    timeline = ("monitoring", "maternal", "alert", "clock", "resident", "chronic", "device", "task")
     between_fold_and_carrier = "mailiu.resident.carry-requested.v1"
     for type in (EVENTS | DERIVED).keys() - {between_fold_and_carrier}:
         assert type in named or (type.split(".")[1] in timeline and type in EVENTS), type

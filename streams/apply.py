@@ -6,6 +6,7 @@ the latest (time, id) stands.
 
 from collections.abc import Callable
 
+from schemas import examination, history
 from streams import (
     agenda,
     alert,
@@ -304,10 +305,10 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.chronic.medication-stopped.v1": stopped,
     "mailiu.chronic.target-set.v1": target,
     follow_up.COMPLETED: visited,
-    person.RECORDED: follows(person.examined),
-    person.HEALTH: health_examined,
-    person.LIFESTYLE: follows(lambda case: person.habits(case, case.event.data)),
-    person.FAMILY: follows(person.family),
+    examination.RECORDED: follows(person.examined),
+    examination.HEALTH: health_examined,
+    history.LIFESTYLE: follows(lambda case: person.habits(case, case.event.data)),
+    history.FAMILY: follows(person.family),
     "mailiu.chronic.adherence-reported.v1": follows(person.adherence),
     **dict.fromkeys(task.ACTIONS, follows(task.act)),
     "mailiu.resident.contract-ended.v1": follows(need.contract),

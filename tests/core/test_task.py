@@ -247,6 +247,15 @@ def test_a_visit_that_is_taken_back_leaves_what_was_before(hypertensive: Cared) 
     assert (hypertensive.open()["reason"], day(hypertensive.open())) == ("quarterly", 91)
 
 
+def test_an_annual_examination_is_done_by_its_own_event_and_taken_back_with_it(hypertensive: Cared) -> None:
+    examined = hypertensive.event("examination.health-examined.v1", {}, START + 30 * DAY)
+    assert [task["done_by"] for task in hypertensive.closed("annual-check")] == [examined.identity]
+    assert day(hypertensive.open("annual-check")) == 30 + 365
+    wrong = {"reading": examined.identity, "reason": "entered-in-error"}
+    hypertensive.event("reading.retracted.v1", wrong, START + 31 * DAY)
+    assert day(hypertensive.open("annual-check")) == 365
+
+
 def test_a_withdrawn_diagnosis_cancels_and_a_second_programme_stays() -> None:
     r = Cared()
     r.diagnose("I10", START)

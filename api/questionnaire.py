@@ -12,6 +12,7 @@ from api.alert_action import Key
 from api.alert_item import Text
 from api.auth import AnyCaller, PersonReader
 from api.backend import BackendDependency
+from api.fhir_answer import MEDIA_TYPE
 from api.guidance import Done
 from api.instant import Instant
 from api.position import Wait
@@ -95,7 +96,7 @@ class Results(BaseModel):
 
 RESULTS = """
 SELECT questionnaire, form_version AS version, time, total, band, flags, answered FROM questionnaires
-WHERE resident IN {records:Array(String)} ORDER BY time DESC, answered LIMIT 100
+WHERE resident IN {records:Array(String)} ORDER BY time DESC, answered LIMIT 1 BY answered LIMIT 100
 """
 
 
@@ -108,10 +109,21 @@ async def known(who: AnyCaller) -> list[Known]:
     ]
 
 
-@router.get("/v1/questionnaires/{name}", summary="A questionnaire 量表（FHIR）", responses=problems(403, 404, 422))
-async def questionnaire(who: AnyCaller, name: str, lang: Lang = "zh") -> JSONResponse:
+class FhirResponse(JSONResponse):
+    """A FHIR resource."""
+
+    media_type = MEDIA_TYPE
+
+
+@router.get(
+    "/v1/questionnaires/{name}",
+    summary="A questionnaire 量表（FHIR）",
+    response_class=FhirResponse,
+    responses=problems(403, 404, 422),
+)
+async def questionnaire(who: AnyCaller, name: str, lang: Lang = "zh") -> FhirResponse:
     """A questionnaire as a FHIR R4 Questionnaire with the score of every answer."""
-    return JSONResponse(shape(_find(name), lang), media_type="application/fhir+json")
+    return FhirResponse(shape(_find(name), lang))
 
 
 @router.get(

@@ -79,15 +79,15 @@ WHERE log.time IS NOT NULL AND (
     OR topic = 'derived' AND type = 'mailiu.engagement.questionnaire-scored.v1'
 );
 
--- Answers that were taken back (reading.retracted names them) are shown nowhere.
+-- Answers that were taken back (reading.retracted names them) are shown nowhere. What a record told before it gave way
+-- stays under its own id; what it tells afterwards is scored for the survivor.
 CREATE OR REPLACE VIEW questionnaires AS
 SELECT
     resident, questionnaire, form_version, answered, time, recordedtime, knowntime, institution, total, band, flags,
     topic, partition, offset
 FROM engagement_events_v1 FINAL
 WHERE missing = '' AND event = 'questionnaire-scored'
-    AND answered NOT IN (SELECT r.reading FROM retractions_v1 AS r WHERE r.missing = '')
-    AND resident NOT IN (SELECT a.resident FROM aliases AS a);
+    AND answered NOT IN (SELECT r.reading FROM retractions_v1 AS r WHERE r.missing = '');
 
 CREATE OR REPLACE VIEW alert_answers AS
 SELECT id, resident, institution, actor, time, recordedtime, knowntime, alert, answer, topic, partition, offset

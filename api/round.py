@@ -1,5 +1,6 @@
 """The digital ward round 数字查房: the contracted population by need, and the doctor's decisions."""
 
+import asyncio
 from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
@@ -142,12 +143,11 @@ async def ward_round(
     if session is not None:
         more, bound = where(who, Filter.model_validate((await find_session(backend, who, session))["filters"]), "s_")
         conditions, parameters = conditions + more, parameters | bound
-    counts = await backend.tables.rows(COUNTS.format(conditions=" AND ".join(conditions)), parameters)
-    if cursor is not None:
-        conditions.append(AFTER)
-        parameters |= _place(cursor)
-    rows = await backend.tables.rows(
-        PAGE.format(conditions=" AND ".join(conditions)), parameters | {"limit": limit + 1}
+    after = conditions if cursor is None else [*conditions, AFTER]
+    place = {} if cursor is None else _place(cursor)
+    counts, rows = await asyncio.gather(
+        backend.tables.rows(COUNTS.format(conditions=" AND ".join(conditions)), parameters),
+        backend.tables.rows(PAGE.format(conditions=" AND ".join(after)), parameters | place | {"limit": limit + 1}),
     )
     items = [from_row(row) for row in rows[:limit]]
     await complete(backend, items)

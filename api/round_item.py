@@ -43,8 +43,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "review": ("用药需复核", "medication review open"),
 }
 COLUMNS = """resident, institution, open, points, level, level_before, reasons, gone, next, decided_time, team, doctor,
-labels, conditions, time, offset AS revision"""
-PEOPLE = "SELECT resident, sex, birth_date FROM residents WHERE resident IN {residents:Array(String)}"
+sex, birth_date, labels, conditions, time, offset AS revision"""
 LATEST = """
 SELECT resident, id, decision, plan, note, actor, session, time FROM round_decisions
 WHERE resident IN {residents:Array(String)} ORDER BY time DESC, id DESC LIMIT 1 BY resident
@@ -115,8 +114,10 @@ def words(code: str) -> Text:
 def from_row(row: dict[str, Any]) -> RoundItem:
     """A row of ``COLUMNS`` as `RoundItem`."""
     resident, reasons = row["resident"], orjson.loads(row["reasons"] or b"[]")
+    today, born = clock().now().astimezone(settings().zone).date(), row["birth_date"]
+    age = None if born is None else today.year - born.year - ((today.month, today.day) < (born.month, born.day))
     told = [{**each, "title": words(each["code"]), "href": _href(resident, each)} for each in reasons]
-    return RoundItem.model_validate({**row, "reasons": told})
+    return RoundItem.model_validate({**row, "reasons": told, "age": age})
 
 
 def _href(resident: str, reason: dict[str, Any]) -> str:
@@ -130,19 +131,11 @@ def _href(resident: str, reason: dict[str, Any]) -> str:
 
 
 async def complete(backend: Backend, items: list[RoundItem]) -> None:
-    """Put to each item who it is and what was decided last."""
-    if not items:
-        return
-    asked = {"residents": [item.resident for item in items]}
-    people = {row["resident"]: row for row in await backend.tables.rows(PEOPLE, asked)}
+    """Put to each item of whom anything was decided what was decided last."""
     before = [item.resident for item in items if item.next is not None or item.level_before is not None]
-    latest = await backend.tables.rows(LATEST, {"residents": before}) if before else []
-    decided = {row["resident"]: row for row in latest}
-    today = clock().now().astimezone(settings().zone).date()
+    if not before:
+        return
+    decided = {row["resident"]: row for row in await backend.tables.rows(LATEST, {"residents": before})}
     for item in items:
-        if (row := people.get(item.resident)) is not None:
-            item.sex, born = row["sex"], row["birth_date"]
-            if born is not None:
-                item.age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
         if (row := decided.get(item.resident)) is not None:
             item.latest = LatestDecision.model_validate(row)

@@ -128,6 +128,8 @@ class NeedAssessed(Data):
     decided_time: AwareDatetime | None = None
     team: str | None = None
     doctor: str | None = None
+    sex: Literal["male", "female", "unknown"] | None = None
+    birth_date: date | None = None
     labels: list[str]
     conditions: list[str] = Field(description="ICD-10 codes of the conditions that hold")
     rule: str

@@ -17,7 +17,7 @@ from streams.calendar import day_number, day_of, day_text, midnight
 from streams.case import RANK, Case
 from streams.event import TICK, rfc3339
 from streams.rules import Rule
-from streams.state import newest
+from streams.state import State, newest
 
 ASSESSED = "mailiu.round.need-assessed.v1"
 RULE, NAME = "round", "round"
@@ -30,7 +30,8 @@ TYPES = frozenset(
         *(
             f"mailiu.resident.{what}.v1"
             for what in (
-                "contracted", "contract-ended", "transferred", "labelled", "unlabelled", "consent-given",
+                "registered", "details-changed", "contracted", "contract-ended", "transferred", "labelled",
+                "unlabelled", "consent-given",
                 "consent-withdrawn",
             )
         ),
@@ -52,7 +53,7 @@ def conclude(case: Case) -> bool:
     gone = _cover(kept.get("by"), reasons)
     reasons.sort(key=lambda reason: (-reason["points"], reason["key"]))
     said = [
-        contract[2:], case.institution, level.current(case), rule.version, following, gone,
+        _who(state), case.institution, level.current(case), rule.version, following, gone,
         [(reason["key"], reason["points"], reason["new"]) for reason in reasons], _labels(case), _conditions(case),
         kept.get("by", ())[:2],
     ]  # fmt: skip
@@ -203,10 +204,16 @@ def _tell(case: Case, rule: Rule, reasons: list[Reason], following: int | None, 
         data["next"] = day_text(following)
     if by is not None:
         data |= {"decided_time": rfc3339(by[0]), "level_before": by[4]}
-    for name, value in zip(("team", "doctor"), contract[2:], strict=False):
+    for name, value in zip(("team", "doctor", "sex", "birth_date"), _who(state), strict=True):
         if value is not None:
             data[name] = value
     case.emit(ASSESSED, f"{case.event.subject}/round/{state[NAME]['said']}/{case.event.identity}", data)
+
+
+def _who(state: State) -> list[Any]:
+    """Team and doctor of the contract, sex and date of birth."""
+    terms = state["contract"][2:] or [None, None]
+    return [*terms, *(state[name][2] if name in state else None for name in ("sex", "birth"))]
 
 
 def _labels(case: Case) -> list[str]:

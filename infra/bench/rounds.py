@@ -12,7 +12,7 @@ from clickhouse_connect.driver import Client
 
 from api.auth import issue
 from api.round import COUNTS, PAGE, STATUS
-from api.round_item import LATEST, PEOPLE
+from api.round_item import LATEST
 from infra.bench.query import Ask, compare, row
 from infra.clients import clickhouse
 from infra.settings import settings
@@ -43,7 +43,7 @@ SELECT
                 ',"reasons":[{"key":"alert/', id, '/red","kind":"alert","code":"bp-crisis","grade":"red","points":',
                 toString(h % 1400), ',"new":true,"of":"', id, '","since":"2026-01-01T00:00:00.000Z","evidence":["', id,
                 '"]},{"key":"control/blood-pressure","kind":"control","code":"blood-pressure","grade":"uncontrolled",',
-                '"points":60,"new":false}],"gone":[],"labels":[],"conditions":["I10","E11"],"team":"T',
+                '"points":60,"new":false}],"gone":[],"labels":[],"conditions":["I10","E11"],"sex":"female","birth_date":"1950-05-01","team":"T',
                 toString(r % 200), '","doctor":"D', toString(r % {doctors:UInt32}),
                 '","rule":"round","rule_version":1}')),
         '}')
@@ -91,7 +91,6 @@ def _page(client: Client, api: httpx.Client, whole: bool) -> tuple[Ask, Ask]:
         counts = client.query(COUNTS.format(conditions=conditions), parameters=bound)
         page = client.query(PAGE.format(conditions=conditions), parameters=bound | {"limit": LIMIT + 1})
         rows = list(page.named_results())[:LIMIT]
-        client.query(PEOPLE, parameters={"residents": [each["resident"] for each in rows]})
         before = [r["resident"] for r in rows if r["next"] is not None or r["level_before"] is not None]
         if before:
             client.query(LATEST, parameters={"residents": before})

@@ -87,6 +87,8 @@ CREATE TABLE rounds_v1
     decided_time  Nullable(DateTime64(3, 'UTC')) COMMENT 'time of the latest decision',
     team          LowCardinality(Nullable(String)) COMMENT 'family-doctor team of the contract',
     doctor        LowCardinality(Nullable(String)) COMMENT 'family doctor of the contract',
+    sex           LowCardinality(Nullable(String)) COMMENT 'male, female or unknown',
+    birth_date    Nullable(Date32) COMMENT 'date of birth',
     labels        Array(LowCardinality(String)) COMMENT 'free labels that hold',
     conditions    Array(LowCardinality(String)) COMMENT 'ICD-10 codes of the conditions that hold',
     rule_version  UInt32 COMMENT 'version of the rule round',
@@ -98,7 +100,8 @@ CREATE TABLE rounds_v1
     offset        UInt64 COMMENT 'its offset: the highest is the last word'
 )
 ENGINE = ReplacingMergeTree(offset)
-ORDER BY resident;
+ORDER BY resident
+SETTINGS index_granularity = 256;
 
 CREATE MATERIALIZED VIEW rounds_v1_mv TO rounds_v1 AS
 WITH
@@ -107,7 +110,7 @@ WITH
         data Tuple(
             contracted Nullable(Bool), open Nullable(Bool), points Nullable(UInt32), level Nullable(UInt8),
             level_before Nullable(UInt8), reasons Array(Tuple(code String, kind String)), gone Array(String), next Nullable(String),
-            decided_time Nullable(String), team Nullable(String), doctor Nullable(String), labels Array(String),
+            decided_time Nullable(String), team Nullable(String), doctor Nullable(String), sex Nullable(String), birth_date Nullable(String), labels Array(String),
             conditions Array(String), rule_version Nullable(UInt32)))'
     ) AS fields,
     tupleElement(fields, 'data') AS data
@@ -127,6 +130,8 @@ SELECT
     instant(tupleElement(data, 'decided_time')) AS decided_time,
     tupleElement(data, 'team') AS team,
     tupleElement(data, 'doctor') AS doctor,
+    tupleElement(data, 'sex') AS sex,
+    toDate32OrNull(tupleElement(data, 'birth_date')) AS birth_date,
     tupleElement(data, 'labels') AS labels,
     tupleElement(data, 'conditions') AS conditions,
     ifNull(tupleElement(data, 'rule_version'), 0) AS rule_version,

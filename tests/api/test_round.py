@@ -6,11 +6,30 @@ from typing import Any
 import httpx
 import pytest
 
+from api.level import rated
 from infra.clock import clock
 from infra.settings import settings
 from tests.api.people import House
 
 pytestmark = pytest.mark.stack
+
+
+@pytest.mark.parametrize(
+    ("visits", "months", "rating"),
+    [  # every 90 days of the year, below or above 140/90: nine months are good, six fair (community rating)
+        ("bbbb", 12.0, "good"), ("bbba", 8.9, "fair"), ("bbaa", 5.9, "poor"), ("aaaa", 0.0, "poor"), ("b", 3.0, "poor"),
+    ],
+)  # fmt: skip
+def test_the_year_is_rated_by_the_months_below_140_and_90(visits: str, months: float, rating: str) -> None:
+    now = clock().now()
+    rows = [
+        {"time": now - timedelta(365 - 90 * n), "systolic": 139 if one == "b" else 140, "diastolic": 89}
+        for n, one in enumerate(visits)
+    ]
+    year = rated(rows, now)
+    assert year is not None
+    assert (year.months, year.rating) == (months, rating)
+    assert rated([], now) is None
 
 
 class Practice(House):
@@ -118,6 +137,7 @@ def test_the_level_names_its_criteria_and_their_source(practice: Practice) -> No
     assert "guideline 2010" in reasons["disease"]["source"]
     assert reasons["disease"]["title"]["zh"]
     assert level["history"][-1]["level"] < 3
+    assert level["year"] is None
 
 
 def test_pages_follow_each_other_without_gap(practice: Practice) -> None:

@@ -87,7 +87,7 @@ SELECT
     topic, partition, offset
 FROM engagement_events_v1 FINAL
 WHERE missing = '' AND event = 'questionnaire-scored'
-    AND answered NOT IN (SELECT r.reading FROM retractions_v1 AS r WHERE r.missing = '');
+    AND answered NOT IN (SELECT r.reading FROM retractions AS r);
 
 CREATE OR REPLACE VIEW alert_answers AS
 SELECT id, resident, institution, actor, time, recordedtime, knowntime, alert, answer, topic, partition, offset

@@ -4,7 +4,6 @@ What is sent here is never repeated: not in an answer, not in a problem, not in 
 """
 
 import asyncio
-from contextlib import suppress
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
@@ -21,7 +20,7 @@ from infra.clock import clock
 from infra.vault import Erased, Unknown, vault
 from infra.vault.vault import Lookup
 from schemas.envelope import Code, Event
-from schemas.identity import Identity, IdNumber, Phone, masked
+from schemas.identity import CardNumber, Identity, IdNumber, Phone, masked
 
 router = APIRouter(prefix="/v1/residents", tags=["identity"])
 Resident = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="pseudonym 居民编号（假名）")]
@@ -60,27 +59,38 @@ class Known(BaseModel):
     masked: bool
     name: str
     id_number: str | None
+    health_card: str | None
+    passport: str | None
     phone: str | None
     contacts: list[KnownContact]
 
 
 class Sought(BaseModel):
-    """One of the two."""
+    """One of them."""
 
     id_number: IdNumber | None = Field(None, max_length=40)
+    health_card: CardNumber | None = Field(None, max_length=40)
+    passport: CardNumber | None = Field(None, max_length=40)
     phone: Phone | None = Field(None, max_length=40)
     purpose: Purpose = Field(description=PURPOSE)
 
     @model_validator(mode="after")
     def _one(self) -> "Sought":
-        if (self.id_number is None) == (self.phone is None):
-            raise ValueError("either id_number or phone")
+        if len(self._told()) != 1:
+            raise ValueError("one of id_number, health_card, passport and phone")
         return self
+
+    def _told(self) -> list[tuple[Lookup, str]]:
+        told: list[tuple[Lookup, str | None]] = [
+            ("id-number", self.id_number), ("health-card", self.health_card), ("passport", self.passport),
+            ("phone", self.phone),
+        ]  # fmt: skip
+        return [(kind, value) for kind, value in told if value]
 
     @property
     def key(self) -> tuple[Lookup, str]:
         """What to look for."""
-        return ("id-number", self.id_number) if self.id_number else ("phone", self.phone or "")
+        return self._told()[0]
 
 
 class Found(BaseModel):
@@ -150,7 +160,7 @@ async def show(
     clear = who.may("names")
     await backend.viewed(who, "identity" if clear else "masked-identity", resident, purpose)
     try:
-        identity = await _open(backend, resident)
+        identity = await asyncio.to_thread(vault().open, resident)
     except Erased as error:
         raise gone(resident) from error
     except Unknown as error:
@@ -161,9 +171,9 @@ async def show(
 
 @router.post(
     "/lookup",
-    summary="Find a resident by ID number or phone 按证件号或电话查找",
-    description="The pseudonyms of residents of the token's institutions with this ID number or phone. Whoever is "
-    "unknown or another institution's is not found, alike. Audited and rate limited.\n\n"
+    summary="Find a resident by a number or phone 按证件号或电话查找",
+    description="The pseudonyms of residents of the token's institutions with this ID number, health card, passport or "
+    "phone. Whoever is unknown or another institution's is not found, alike. Audited and rate limited.\n\n"
     "返回令牌所辖机构中具有该证件号或电话的居民编号；不存在与无权查看的应答相同。留审计记录并限速。",
     responses=problems(400, 403, 404, 413, 422, 429),
 )
@@ -176,21 +186,6 @@ async def lookup(who: Identifier, backend: BackendDependency, body: Sought) -> F
     if not residents:
         raise Problem(404, "nobody is found")
     return Found(residents=residents)
-
-
-#: Records that were merged into this one.
-MERGED = "SELECT resident FROM aliases WHERE survivor = {resident:String} ORDER BY resident"
-
-
-async def _open(backend: Backend, resident: str) -> Identity:
-    """Who the resident is, as recorded under this id, else under one that was merged into it."""
-    try:
-        return await asyncio.to_thread(vault().open, resident)
-    except Unknown:
-        for row in await backend.tables.rows(MERGED, {"resident": resident}):
-            with suppress(Unknown):
-                return await asyncio.to_thread(vault().open, row["resident"])
-        raise
 
 
 def gone(resident: str) -> Problem:

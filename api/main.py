@@ -24,6 +24,7 @@ from api import (
     control,
     device,
     docs,
+    duplicate,
     events,
     fhir,
     files,
@@ -98,8 +99,8 @@ def make() -> FastAPI:
     made.add_middleware(metrics.Measured)
     for context in (
         events, fhir, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice, command, device,
-        identity, resident, consent, plan, control, guidance, questionnaire, own, risk, files, form, report, task,
-        task_action, visit_plan, round_session, rounds, level, statistics, freshness, health, docs, asyncapi
+        identity, duplicate, resident, consent, plan, control, guidance, questionnaire, own, risk, files, form, report,
+        task, task_action, visit_plan, round_session, rounds, level, statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

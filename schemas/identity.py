@@ -36,6 +36,18 @@ def id_number(text: str) -> str:
     return number
 
 
+def card_number(text: str) -> str:
+    """The number of a health card or passport, normalised: capitals and digits, 5 to 32.
+
+    Raises ``ValueError`` for anything else. Health cards differ from place to place; a passport's number is of letters
+    and digits (ICAO Doc 9303-4).
+    """
+    number = re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", text)).upper()
+    if not re.fullmatch(r"[A-Z0-9]{5,32}", number):
+        raise ValueError("5 to 32 letters and digits are needed")
+    return number
+
+
 def phone(text: str) -> str:
     """A phone number, normalised: Chinese ones without country code (13800138000, 01062345678), others as +digits.
 
@@ -51,6 +63,7 @@ def phone(text: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
 IdNumber = Annotated[str, AfterValidator(id_number)]
+CardNumber = Annotated[str, AfterValidator(card_number)]
 Phone = Annotated[str, AfterValidator(phone)]
 
 
@@ -76,6 +89,8 @@ class Identity(Data):
 
     name: Name = Field(examples=["张三"])
     id_number: IdNumber | None = Field(None, description="GB 11643, 18 characters", max_length=40)
+    health_card: CardNumber | None = Field(None, description="number of the health card 居民健康卡号", max_length=40)
+    passport: CardNumber | None = Field(None, description="passport number 护照号", max_length=40)
     phone: Phone | None = Field(None, max_length=40)
     channels: list[Address] = Field([], max_length=4, description="the one preferred first")
     contacts: list[Contact] = Field([], max_length=8, description="whom to call, in this order 紧急联系人")
@@ -102,6 +117,8 @@ def masked(identity: Identity) -> dict[str, Any]:
     return {
         "name": middle(identity.name, 1, 0),
         "id_number": middle(identity.id_number, 3, 4),
+        "health_card": middle(identity.health_card, 0, 4),
+        "passport": middle(identity.passport, 1, 3),
         "phone": middle(identity.phone, 3, 4),
         "contacts": [
             {

@@ -82,4 +82,5 @@ EVENTS: dict[str, type[Data]] = {
 }
 #: Written by the carrier alone.
 INTERNAL = frozenset(EVENTS) - {"mailiu.resident.merged.v1", "mailiu.resident.unmerged.v1"}
-DERIVED: dict[str, type[Data]] = {"mailiu.resident.carry-requested.v1": CarryRequested}
+CARRY = "mailiu.resident.carry-requested.v1"
+DERIVED: dict[str, type[Data]] = {CARRY: CarryRequested}

@@ -1,8 +1,9 @@
 """The carrier: brings the events of a record that gave way to the record that survives (`streams.merge`).
 
 The fold says what shall be carried by a derived event; the carrier appends it to `events` under the survivor, and
-commits its place in `derived` after that. Stopped in between it does the same again: what it appends once has the
-identity of the request, and a history is sent whole by each attempt, of which the fold takes the first complete one.
+commits its place in `derived` after that. The vault is told, too, so that one identity stands for both. Stopped in
+between it does the same again: what it appends once has the identity of the request, and a history is sent whole by
+each attempt, of which the fold takes the first complete one.
 """
 
 import asyncio
@@ -22,12 +23,14 @@ from infra.clock import clock
 from infra.log import Log
 from infra.part import log_to_stderr, ready
 from infra.settings import settings
+from infra.vault import vault
 from schemas.envelope import Event
+from schemas.merge import CARRY
 from schemas.topics import DERIVED, EVENTS, partition_of
 from streams.calendar import DAY
 from streams.event import Input, instant, read
 from streams.measured import EVIDENCE
-from streams.merge import ABOUT, CARRIED, CARRY, pack
+from streams.merge import ABOUT, CARRIED, pack
 from streams.state import KEPT_DAYS
 
 GROUP, SOURCE = "mailiu-carrier", "merge"
@@ -97,8 +100,10 @@ class Carrier:
             case what:
                 told = {"resident": subject, "merge": request["causationid"]}
                 if what == "merged":
+                    await asyncio.to_thread(vault().merge, subject, to)
                     begun = await self._append("mailiu.resident.absorbed.v1", to, id, told | {"alerts": data["alerts"]})
                 else:
+                    await asyncio.to_thread(vault().unmerge, subject)
                     begun = await self._append("mailiu.resident.released.v1", to, id, told)
                 await self._history(begun, subject, to, what == "merged", instant(request["recordedtime"]))
         log.info("%s: %s for %s", data["what"], subject, to)

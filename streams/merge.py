@@ -11,6 +11,7 @@ In the state: ``into`` is the survivor; ``of`` holds, by resident, the merges in
 
 from typing import Any
 
+from schemas.merge import CARRY
 from streams import alert, apply, task
 from streams.calendar import day_of, midnight
 from streams.care import REFUSED
@@ -20,7 +21,6 @@ from streams.event import DEVICES, Input
 from streams.measured import EVIDENCE, Touched
 from streams.state import KEPT_DAYS, State, forget, known, new_state, remember
 
-CARRY = "mailiu.resident.carry-requested.v1"
 #: Of a survivor's state these stand; everything else is folded anew.
 STANDS = (
     "alerts", "due", "of", "into", "care", "inst", "bind", "sender", "msgs", "offer", "gateways", "clocks", "dev",

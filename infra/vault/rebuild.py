@@ -1,7 +1,7 @@
 """Letting the vault follow the log: after a restore, or when the vault was lost or comes from an older copy.
 
-Keys are kept as they are. Which sealed identity counts, and what finds it, is taken from the log anew; whoever the log
-says is erased is erased (again: a copy still had the key).
+Keys are kept as they are. Which sealed identity counts, and what finds it, is taken from the log anew, and so is
+which records the fold merged; whoever the log says is erased is erased (again: a copy still had the key).
 """
 
 from collections import Counter
@@ -12,15 +12,16 @@ from infra.clients import consumer
 from infra.vault import Erased, Unknown, vault
 from infra.vault.seal import WrongKey
 from schemas.identity import ERASED, RECORDED
-from schemas.topics import EVENTS
+from schemas.merge import CARRY
+from schemas.topics import DERIVED, EVENTS
 
 
 async def rebuild() -> dict[str, int]:
-    """Read `events` from its beginning and make the vault follow; how many residents by what became of them.
+    """Read the log from its beginning and make the vault follow; how many residents by what became of them.
 
     Raises ``KafkaError`` when the log cannot be reached; the vault is left alone then.
     """
-    latest, erased = await _told()
+    latest, erased, merged = await _told()
     opened, counts = vault(), Counter[str]()
     opened.forget()
     for resident in erased:
@@ -34,14 +35,18 @@ async def rebuild() -> dict[str, int]:
             counts["recorded"] += 1
         except (Unknown, Erased, WrongKey):
             counts["without their key"] += 1
+    for resident, survivor in merged.items():
+        opened.merge(resident, survivor)
+        counts["merged"] += 1
     return dict(counts)
 
 
-async def _told() -> tuple[dict[str, tuple[str, int]], set[str]]:
-    """What `events` says: each resident's latest sealed identity with its offset, and who is erased."""
+async def _told() -> tuple[dict[str, tuple[str, int]], set[str], dict[str, str]]:
+    """Each resident's latest sealed identity with its offset; who is erased; which record gave way to which."""
     latest: dict[str, tuple[str, int]] = {}
     erased: set[str] = set()
-    reader = consumer(EVENTS)
+    merged: dict[str, str] = {}
+    reader = consumer(EVENTS, DERIVED)
     await reader.start()
     try:
         ends = await reader.end_offsets(sorted(reader.assignment()))
@@ -49,11 +54,18 @@ async def _told() -> tuple[dict[str, tuple[str, int]], set[str]]:
             for batch in (await reader.getmany(timeout_ms=500)).values():
                 for record in batch:
                     type = next((value for name, value in record.headers if name == "ce_type"), b"").decode()
+                    if type not in (ERASED, RECORDED, CARRY):
+                        continue
+                    event = orjson.loads(record.value)
+                    resident, data = event["subject"], event["data"]
                     if type == ERASED:
-                        erased.add(orjson.loads(record.value)["subject"])
+                        erased.add(resident)
                     elif type == RECORDED:
-                        event = orjson.loads(record.value)
-                        latest[event["subject"]] = event["data"]["sealed"], record.offset
+                        latest[resident] = data["sealed"], record.offset
+                    elif data["what"] == "merged":
+                        merged[resident] = data["to"]
+                    elif data["what"] == "unmerged":
+                        merged.pop(resident, None)
     finally:
         await reader.stop()
-    return latest, erased
+    return latest, erased, merged

@@ -19,15 +19,39 @@ from infra.vault.seal import Master, WrongKey
 from schemas.identity import Identity
 
 WAIT = 10.0  # s that one process waits for another's transaction
-Lookup = Literal["id-number", "phone"]
+Lookup = Literal["id-number", "health-card", "passport", "phone"]
+LONGEST = 8  # steps from a record to the one that stands for it, as the tables count them
 TABLES = """
 CREATE TABLE IF NOT EXISTS vault (generation INTEGER NOT NULL, index_key BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS resident (
     resident TEXT PRIMARY KEY, key BLOB, sealed TEXT, offset INTEGER NOT NULL DEFAULT -1) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lookup (
     kind TEXT, digest BLOB, resident TEXT, PRIMARY KEY (kind, digest, resident)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS lookup_resident ON lookup (resident);
+CREATE TABLE IF NOT EXISTS merged (resident TEXT PRIMARY KEY, survivor TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS merged_survivor ON merged (survivor);
 CREATE TABLE IF NOT EXISTS revoked (
     kind TEXT, name TEXT, before REAL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+"""
+
+
+#: Of a record, the one that stands for it, then every record that gave way to that one, by steps and then by name.
+RECORDS = f"""
+WITH RECURSIVE
+    up (resident, steps) AS (
+        SELECT ?, 0 UNION SELECT m.survivor, steps + 1 FROM merged m JOIN up USING (resident) WHERE steps < {LONGEST}),
+    down (resident, steps) AS (
+        SELECT * FROM (SELECT resident, 0 FROM up ORDER BY steps DESC LIMIT 1)
+        UNION SELECT m.resident, steps + 1 FROM merged m JOIN down ON m.survivor = down.resident
+        WHERE steps < {LONGEST})
+SELECT resident FROM down ORDER BY steps, resident
+"""
+#: Pairs of records that share a number or a phone; together with what they share.
+PAIRS = """
+SELECT a.resident, b.resident, group_concat(a.kind)
+FROM lookup a JOIN lookup b USING (kind, digest)
+WHERE a.resident < b.resident AND (a.resident, b.resident) > (?, ?)
+GROUP BY a.resident, b.resident ORDER BY a.resident, b.resident LIMIT ?
 """
 
 
@@ -84,32 +108,55 @@ class Vault:
                 return
             db.execute("UPDATE resident SET sealed = ?, offset = ? WHERE resident = ?", (sealed, offset, resident))
             db.execute("DELETE FROM lookup WHERE resident = ?", (resident,))
-            found = [("id-number", identity.id_number), ("phone", identity.phone)]
+            found = [
+                ("id-number", identity.id_number), ("health-card", identity.health_card),
+                ("passport", identity.passport), ("phone", identity.phone),
+            ]  # fmt: skip
             rows = [(kind, self._digest(db, kind, value), resident) for kind, value in found if value]
             db.executemany("INSERT INTO lookup VALUES (?, ?, ?)", rows)
 
     def forget(self) -> None:
-        """Forget every sealed identity and what finds it; the log has them. Keys, and who is erased, stay."""
+        """Forget every sealed identity, what finds it, and merges; the log has them. Keys, and who is erased, stay."""
         with self.transaction() as db:
             db.execute("UPDATE resident SET sealed = NULL, offset = -1")
             db.execute("DELETE FROM lookup")
+            db.execute("DELETE FROM merged")
+
+    def merge(self, resident: str, survivor: str) -> None:
+        """``resident`` gave way to ``survivor``: `open` answers with one person for both. Nothing sealed moves."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO merged VALUES (?, ?)", (resident, survivor))
+
+    def unmerge(self, resident: str) -> None:
+        """``resident`` is its own again."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM merged WHERE resident = ?", (resident,))
 
     def open(self, resident: str) -> Identity:
-        """Who ``resident`` is. Raises `Unknown` when nobody recorded it, `Erased` when the key is destroyed."""
+        """Who ``resident`` is; of merged records, as the survivor has it, else as the first that has it.
+
+        Raises `Unknown` when nobody recorded it, `Erased` when the key is destroyed.
+        """
         with self.reading() as db:
-            row = db.execute("SELECT key, sealed FROM resident WHERE resident = ?", (resident,)).fetchone()
-            if row is None or (row[0] is not None and row[1] is None):
-                raise Unknown(resident)
-            return seal.unseal(self._unwrap(db, resident, row[0]), resident, row[1])
+            for (record,) in db.execute(RECORDS, (resident,)).fetchall():
+                row = db.execute("SELECT key, sealed FROM resident WHERE resident = ?", (record,)).fetchone()
+                if row is not None and (row[0] is None or row[1] is not None):
+                    return seal.unseal(self._unwrap(db, record, row[0]), record, row[1])
+        raise Unknown(resident)
 
     def lookup(self, kind: Lookup, value: str) -> list[str]:
-        """The residents with this ID number or phone (normalised, see `schemas.identity`), in order."""
+        """The residents with this number or phone (normalised, see `schemas.identity`), in order."""
         with self.reading() as db:
             found = db.execute(
                 "SELECT resident FROM lookup WHERE kind = ? AND digest = ? ORDER BY resident",
                 (kind, self._digest(db, kind, value)),
             )
             return [resident for (resident,) in found]
+
+    def pairs(self, after: tuple[str, str], limit: int) -> list[tuple[str, str, set[str]]]:
+        """Pairs of records that share a number or a phone, and which of them, in order, those behind ``after``."""
+        with self.reading() as db:
+            return [(one, two, set(kinds.split(","))) for one, two, kinds in db.execute(PAIRS, (*after, limit))]
 
     def erased(self, resident: str) -> bool:
         """Whether the resident's key is destroyed."""

@@ -63,6 +63,7 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/v1/visit-plan"): {"params": {"slots": 10}},
     ("GET", "/v1/residents/{resident}/identity"): {"params": {"purpose": "TREAT"}},
     ("POST", "/v1/residents/{resident}/identity"): {"json": {"name": "欧阳小明", "institution": "{institution}"}},
+    ("GET", "/v1/residents/duplicates"): {"params": {"purpose": "CAREMGT"}},
     ("POST", "/v1/residents/lookup"): {"json": {"id_number": "{id_number}", "purpose": "PATRQT"}},
     ("POST", "/v1/residents/{resident}/contact-attempts"): {"json": {"result": "reached"}},
     ("POST", "/v1/cards/handover"): {"json": {"to": "N2", "residents": ["{resident}"], "assignee": "N1"}},
@@ -79,6 +80,7 @@ def known(api: httpx.Client) -> tuple[House, dict[str, str]]:
     names["id_number"] = number()
     names["form"] = "4.3"
     assert record(house, names["resident"], id_number=names["id_number"]).status_code == 202
+    assert record(house, house.resident(), id_number=names["id_number"]).status_code == 202
     trace = uuid4().bytes
     whose = {"resident": names["resident"], "institution": house.id}
     names["sha256"] = api.post("/v1/files", params=whose, headers=house.token(), content=trace).json()["sha256"]

@@ -207,15 +207,3 @@ def test_the_vault_follows_the_log_and_a_new_master_secret_is_taken_up(house: Ho
     assert "new master secret" in serving.mailiu("vault", "rotate").stdout
     assert show(house, resident).json()["phone"] == "13600136000"
     assert look_up(house, phone="13600136000").json()["residents"] == [resident]
-
-
-def test_records_merged_into_one_person_are_shown_and_erased_as_one(house: House, serving: Stack) -> None:
-    gave_way, survivor = known(house), known(house)
-    record(house, gave_way)
-    house.post(house.event("mailiu.resident.merged.v1", gave_way, {"into": survivor, "matched_by": "id-card"}))
-    house.get(f"/v1/residents/{survivor}")
-    assert show(house, survivor).json()["name"] == "欧阳小明"
-    printed = serving.mailiu("erase", survivor, "--yes").stdout
-    assert f"{gave_way} is erased" in printed
-    assert f"{survivor} is erased" in printed
-    assert show(house, survivor).status_code == 410

@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 
+from schemas.merge import CARRY
 from schemas.registry import DERIVED
 from streams import fold as mailiu
 from streams.carrier import history, parts
 from streams.event import Input, Output, uuid5
-from streams.merge import CARRIED, CARRY
+from streams.merge import CARRIED
 from tests.core.resident import DAY, HOUR, MINUTE, START
 
 SUMMARY = (

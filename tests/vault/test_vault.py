@@ -60,6 +60,31 @@ def test_the_later_record_counts_whatever_comes_first(vault: Vault) -> None:
     assert vault.lookup("phone", "13800138000") == []
 
 
+def test_of_merged_records_the_survivors_identity_counts_and_else_theirs(vault: Vault) -> None:
+    record(vault, "R1", WANG, 1)
+    vault.merge("R1", "R2")
+    vault.merge("R2", "R3")
+    assert vault.open("R3") == vault.open("R2") == vault.open("R1") == WANG
+    other = WANG.model_copy(update={"name": "王小"})
+    record(vault, "R3", other, 2)
+    assert vault.open("R1") == other
+    vault.unmerge("R2")
+    assert (vault.open("R3"), vault.open("R2"), vault.open("R1")) == (other, WANG, WANG)
+    vault.merge("R3", "R1")
+    vault.merge("R2", "R3")  # round and round, which the fold refuses
+    assert vault.open("R2") in (other, WANG)
+
+
+def test_pairs_share_a_number_or_a_phone(vault: Vault) -> None:
+    for number in range(4):
+        record(vault, f"R{number}", Identity(name="x", phone="13800138000", health_card="AB 12-345"), number)
+    record(vault, "R5", Identity(name="x", passport="AB12345"), 5)
+    found = vault.pairs(("", ""), 500)
+    assert [pair[:2] for pair in found] == [(f"R{a}", f"R{b}") for a in range(4) for b in range(a + 1, 4)]
+    assert all(kinds == {"health-card", "phone"} for *_, kinds in found)
+    assert vault.pairs(("R0", "R2"), 2) == found[2:4]
+
+
 def test_what_is_erased_opens_no_more_and_cannot_be_recorded_again(vault: Vault, tmp_path: Path) -> None:
     sealed = record(vault, "R1", WANG, 7)
     before = vault.file.read_bytes() + vault.file.with_name("vault.db-wal").read_bytes()

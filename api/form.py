@@ -2,10 +2,12 @@
 
 import asyncio
 from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
+from anyio import CapacityLimiter, to_process
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
@@ -117,10 +119,18 @@ async def filled_form(
 
 async def page(format: Format, template: str, **values: Any) -> Response:
     """``template`` as a page or printed."""
-    content: str | bytes = printed.html(template, **values)
-    if format == "pdf":
-        content = await asyncio.to_thread(printed.pdf, str(content))
-    return Response(content, media_type=MEDIA[format])
+    text = await asyncio.to_thread(printed.html, template, **values)
+    if format == "html":
+        return Response(text, media_type=MEDIA[format])
+    # seconds of work: in a process of its own, so that nobody else waits
+    paper = await to_process.run_sync(printed.pdf, text, cancellable=True, limiter=_presses())
+    return Response(paper, media_type=MEDIA[format])
+
+
+@cache
+def _presses() -> CapacityLimiter:
+    """How many pages are printed at once."""
+    return CapacityLimiter(2)
 
 
 def foot(known: datetime, lang: Lang) -> str:

@@ -9,4 +9,5 @@ if sys.argv[1:2] == ["part"]:  # stopped before it has begun (imports take a sec
 
 from infra.cli import main
 
-main()
+if __name__ == "__main__":  # a process that prints pages loads this module, too
+    main()

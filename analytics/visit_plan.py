@@ -83,7 +83,7 @@ class _Week:
 
     def made(self) -> Plan:
         for one in list(self.open.values()):
-            if one.planned is not None and one.planned >= self.start:
+            if one.task in self.open and one.planned is not None and one.planned >= self.start:
                 self._appointment(one)
         for one in sorted(self.open.values(), key=self._rank):
             if one.task in self.open and self._pressing(one):
@@ -95,9 +95,11 @@ class _Week:
     def _pressing(self, one: Candidate) -> bool:
         return one.priority == "urgent" or one.due <= self.last
 
-    def _rank(self, one: Candidate) -> tuple[int, date, str]:
+    def _rank(self, one: Candidate) -> tuple[int, bool, date, str]:
+        """Whoever can be seen on the village's day alone chooses before those who can come on any."""
         urgent, overdue = one.priority == "urgent", one.due < self.start
-        return 0 if urgent else 1 if overdue else 2 if one.priority == "high" else 3, one.due, one.task
+        weight = 0 if urgent else 1 if overdue else 2 if one.priority == "high" else 3
+        return weight, one.village not in self.villages, one.due, one.task
 
     def _why(self, one: Candidate) -> tuple[str, ...]:
         why = ["urgent"] if one.priority == "urgent" else []
@@ -149,7 +151,7 @@ class _Week:
         del self.open[one.task]
         day.visits.append(Visit(one.task, one.resident, why))
         for other in self.homes.get(one.household or "", ()):
-            kept = other.planned is not None and other.planned >= self.start
+            kept = other.planned is not None and other.planned >= self.start and other.planned != day.day
             if other.task in self.open and other.opens <= self.last and not kept:
                 del self.open[other.task]
                 own = tuple(code for code in self._why(other) if code != "spread-evenly")

@@ -84,6 +84,20 @@ def test_a_household_is_one_appointment() -> None:
     assert why(made)["husband"] == ("household",)
 
 
+def test_a_household_with_appointments_on_one_day_is_one_appointment_still() -> None:
+    home = [one(name, -2, household="H1", planned=MONDAY) for name in ("husband", "wife")]
+    made = plan(home, week(slots=1), 20, MONDAY)
+    assert (days(made), made.days[0].used) == ({"husband": 0, "wife": 0}, 1)
+
+
+def test_who_is_bound_to_the_day_of_the_village_chooses_first() -> None:
+    made = plan(
+        [one("far", -2, village="V1"), one("later", -9), one("late", -5)], week(slots=1, villages={0: "V1"}), 20, MONDAY,
+        frozenset({"V1"}),
+    )  # fmt: skip
+    assert days(made) == {"far": 0, "later": 1, "late": 2}
+
+
 def test_a_village_is_seen_on_its_day() -> None:
     there = week(villages={2: "V1"})
     made = plan([one("far", -2, village="V1"), one("near", -1)], there, 20, MONDAY, frozenset({"V1", "V2"}))

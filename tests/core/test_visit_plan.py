@@ -92,8 +92,8 @@ def test_a_household_with_appointments_on_one_day_is_one_appointment_still() -> 
 
 def test_who_is_bound_to_the_day_of_the_village_chooses_first() -> None:
     made = plan(
-        [one("far", -2, village="V1"), one("later", -9), one("late", -5)], week(slots=1, villages={0: "V1"}), 20, MONDAY,
-        frozenset({"V1"}),
+        [one("far", -2, village="V1"), one("later", -9), one("late", -5)], week(slots=1, villages={0: "V1"}),
+        20, MONDAY, frozenset({"V1"}),
     )  # fmt: skip
     assert days(made) == {"far": 0, "later": 1, "late": 2}
 

@@ -12,6 +12,7 @@ from api.auth import AlertReader, Caller
 from api.backend import BackendDependency
 from api.feed import text as stream_text
 from api.instant import Instant
+from api.person import person
 from api.position import Wait
 from api.problem import Problem, invalid_field, problems
 from schemas.alert import Condition, Handling, Severity
@@ -71,7 +72,7 @@ async def alerts(
     severity: Annotated[list[Severity] | None, Query(description="red, orange, yellow, technical")] = None,
     institution: Annotated[str | None, Query(max_length=64)] = None,
     doctor: Annotated[str | None, Query(max_length=64, description="contracted doctor 签约医生")] = None,
-    resident: Annotated[str | None, Query(max_length=64)] = None,
+    resident: Annotated[str | None, Query(max_length=64, description="or a record merged with it 居民")] = None,
     cursor: paging.Cursor = None,
     limit: paging.Limit = 100,
     wait: Wait = None,
@@ -80,8 +81,9 @@ async def alerts(
     await backend.progress.wait(wait, fold=True)
     # Read before the alerts: a stream from there repeats rather than misses.
     seen = await backend.progress.seen(0.25)
+    records = None if resident is None else (await person(backend.tables, resident)).records
     conditions, parameters = _where(
-        who, condition=condition, handling=handling, severity=severity, institution=institution, resident=resident
+        who, condition=condition, handling=handling, severity=severity, institution=institution, resident=records
     )
     if doctor is not None:
         conditions.append("resident IN (SELECT resident FROM residents WHERE doctor = {doctor:String})")

@@ -11,11 +11,12 @@ from pydantic import BaseModel, Field
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from api import paging
 from api.alert_item import Text
 from api.auth import AlertReader, Caller, read, unauthorized
 from api.backend import Backend, BackendDependency
 from api.instant import Instant
-from api.paging import Limit
+from api.person import person
 from api.position import Wait
 from api.problem import Problem, problems
 from api.tables import Row
@@ -55,9 +56,10 @@ class NoticeItem(BaseModel):
 
 
 class Notices(BaseModel):
-    """Notices, newest first."""
+    """A page of notices, newest first."""
 
     items: list[NoticeItem]
+    next: str | None = Field(description="`cursor` of the next page; absent on the last")
 
 
 COLUMNS = (
@@ -76,31 +78,38 @@ def item(row: Row) -> NoticeItem:
 async def notices(
     who: AlertReader,
     backend: BackendDependency,
-    resident: Annotated[str | None, Query(max_length=64)] = None,
+    resident: Annotated[str | None, Query(max_length=64, description="or a record merged with it 居民")] = None,
     alert: Annotated[UUID | None, Query()] = None,
     state: Annotated[list[State] | None, Query(description="queued, sent, delivered, read, failed …")] = None,
-    limit: Limit = 100,
+    cursor: paging.Cursor = None,
+    limit: paging.Limit = 100,
     wait: Wait = None,
 ) -> Notices:
     """What was told to whom in the token's institutions, newest first."""
     await backend.progress.wait(wait, fold=True)
-    conditions, parameters = ["1"], dict[str, Any](limit=limit)
+    conditions, parameters = ["1"], dict[str, Any](limit=limit + 1)
     if who.scope:
         conditions.append("institution IN {scope:Array(String)}")
         parameters["scope"] = who.scope
     for name, value, type in (
-        ("resident", resident, "String"), ("alert", alert and str(alert), "UUID"), ("state", state, "Array(String)")
+        ("resident", resident and (await person(backend.tables, resident)).records, "Array(String)"),
+        ("alert", alert and str(alert), "UUID"), ("state", state, "Array(String)"),
     ):  # fmt: skip
         if value is not None:
-            conditions.append(f"{name} {'IN' if name == 'state' else '='} {{{name}:{type}}}")
+            conditions.append(f"{name} {'IN' if type == 'Array(String)' else '='} {{{name}:{type}}}")
             parameters[name] = value
+    if cursor is not None:
+        conditions.append("(queued_time, notice) < ({time:DateTime64(3, 'UTC')}, {after:UUID})")
+        parameters["time"], parameters["after"] = paging.decode(cursor)
     rows = await backend.tables.rows(
         f"SELECT {COLUMNS} FROM notices WHERE {' AND '.join(conditions)} "
-        "ORDER BY queued_time DESC, notice LIMIT {limit:UInt32}",
+        "ORDER BY queued_time DESC, notice DESC LIMIT {limit:UInt32}",
         parameters,
     )
-    await backend.viewed(who, "notices", sorted({row["resident"] for row in rows}))
-    return Notices(items=[item(row) for row in rows])
+    items = [item(row) for row in rows[:limit]]
+    await backend.viewed(who, "notices", sorted({each.resident for each in items}))
+    following = paging.encode(items[-1].queued_time, items[-1].notice) if len(rows) > limit else None
+    return Notices(items=items, next=following)
 
 
 class CallBack(Data):

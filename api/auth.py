@@ -20,7 +20,7 @@ from infra.vault.revocation import revocations
 Role = Literal["clinician", "nurse", "manager", "analyst", "integrator", "admin", "resident", "guardian"]
 Right = Literal[
     "append", "alerts", "act", "close-red", "residents", "identify", "names", "statistics", "exact", "operate",
-    "administer", "look-in",
+    "administer", "roster", "look-in",
 ]  # fmt: skip
 ROLES: tuple[Role, ...] = get_args(Role)
 EVERYWHERE = "*"
@@ -28,12 +28,13 @@ EVERYWHERE = "*"
 CARE: frozenset[Right] = frozenset(
     {"append", "alerts", "act", "residents", "identify", "names", "statistics", "exact", "operate"}
 )
-#: A manager sees statistics and no person; an analyst statistics with small counts suppressed. To identify is to record
-#: who somebody is and to find the resident of an ID number; names in the clear are for those who care for the person.
+#: A manager sees statistics and no person, and says who is on duty; an analyst sees statistics with small counts
+#: suppressed. To identify is to record who somebody is and to find the resident of an ID number; names in the clear are
+#: for those who care for the person.
 RIGHTS: dict[Role, frozenset[Right]] = {
     "clinician": CARE | {"close-red"},
     "nurse": CARE,
-    "manager": frozenset({"statistics", "exact", "operate"}),
+    "manager": frozenset({"statistics", "exact", "operate", "roster"}),
     "analyst": frozenset({"statistics", "operate"}),
     "integrator": frozenset({"append", "identify", "operate"}),
     "admin": frozenset(get_args(Right)) - {"names", "look-in"},
@@ -152,6 +153,8 @@ def allowed(right: Right, *or_else: Right) -> Callable[[Caller], Awaitable[Calle
 
 AnyCaller = Annotated[Caller, Depends(caller)]
 EventWriter = Annotated[Caller, Depends(allowed("append"))]
+#: What is more than rotas and leave needs the right to append (`api.events`).
+RosterWriter = Annotated[Caller, Depends(allowed("append", "roster"))]
 AlertReader = Annotated[Caller, Depends(allowed("alerts"))]
 AlertActor = Annotated[Caller, Depends(allowed("act"))]
 Identifier = Annotated[Caller, Depends(allowed("identify"))]

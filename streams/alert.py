@@ -7,8 +7,9 @@ or a tick that changes nothing says nothing. Evidence later than an alert's clos
 In the state an alert is a dict of short keys: id, rule, v(ersion), sev(erity), cond(ition), hand(ling), rev(ision),
 raised, onset, latest, ev(idence), lvl (escalation level), since (when this level's ladder began), esc (next step),
 judg(ement), det(ail), mark, chg (last change), and once they apply who (assignee), snz (snoozed until), ack, ackby, end
-(closed), out(come), com(ment), why, calm (cleared by the data, not by time), nobody (no clinician was reached), calls
-and rings (unanswered by resident and contact), step (what follows them), ntc and m120 (`streams.notice`).
+(closed), out(come), com(ment), why, calm (cleared by the data, not by time), nobody (1: no clinician was reached, 2:
+next shift is called; ``next``: at this level), calls and rings (unanswered by resident and contact), step (what follows
+them), ntc and m120 (`streams.notice`).
 """
 
 from typing import Any
@@ -140,7 +141,7 @@ def _restart(case: Case, alert: StoredAlert) -> None:
     """Begin the ladder of the alert's severity anew."""
     notice.drop(case, alert, "superseded")
     alert["lvl"], alert["since"] = 0, case.now
-    for key in ("snz", "nobody"):
+    for key in ("snz", "nobody", "next"):
         alert.pop(key, None)
     schedule(case, alert)
 
@@ -236,6 +237,7 @@ def handled(case: Case, alert: StoredAlert) -> None:
     """Tell what somebody did; whoever took the alert was reached."""
     if alert["hand"] != "new":
         alert.pop("nobody", None)
+        alert.pop("next", None)
     schedule(case, alert)
     emit(case, alert, "handling-changed")
 

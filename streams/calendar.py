@@ -80,6 +80,16 @@ def end_of_working_day(facts: dict[str, Any], instant: int, n: int, closes: floa
     return midnight(facts, day) + round(closes * HOUR)
 
 
+def opening(facts: dict[str, Any], instant: int, opens: float) -> int:
+    """When people next begin to work after ``instant``. ``opens``: local hour."""
+    day = day_of(facts, instant)
+    for _ in range(400):
+        if working(facts, day) and midnight(facts, day) + round(opens * HOUR) > instant:
+            break
+        day += 1
+    return midnight(facts, day) + round(opens * HOUR)
+
+
 @lru_cache(65536)
 def birthday(zone: str, birth: str, age: int) -> int:
     """Instant at which somebody born on ``birth`` is ``age`` years old; 29 February counts from 1 March."""

@@ -1,4 +1,4 @@
-"""What concerns many residents: core time, rule versions, approvals, working calendar, device models.
+"""What concerns many residents: core time, rule versions, approvals, working calendar, shifts, device models.
 
 One such dict per partition, stored with it. Every event advances core time; the types in `registry.BROADCAST` change
 the rest. Learning an event twice changes nothing.
@@ -7,7 +7,7 @@ the rest. Learning an event twice changes nothing.
 from typing import Any
 
 from streams.calendar import DAY
-from streams.event import DEVICES, Input, Output, uuid5
+from streams.event import DEVICES, Input, Output, instant, uuid5
 
 Facts = dict[str, Any]
 ACTIVATED = "mailiu.rule.activated.v1"
@@ -60,6 +60,14 @@ def _calendar(facts: Facts, event: Input) -> None:
         facts[kind] = kept | dict.fromkeys(event.data.get(kind, ()), 1)
 
 
+def _rota(facts: Facts, event: Input) -> None:
+    """When shifts begin, by institution and in order: [instant, role]. Who it is, the sender knows."""
+    begins = {(instant(shift["start"]), event.data["role"]) for shift in event.data["shifts"]}
+    shifts = facts.setdefault("shifts", {})
+    begins |= {(at, role) for at, role in shifts.get(event.institution, ())}
+    shifts[event.institution] = [[at, role] for at, role in sorted(begins) if at > facts["core"]]
+
+
 def _area(facts: Facts, event: Input) -> None:
     """Where an institution's residents live: the latest word counts."""
     areas = facts.setdefault("areas", {})
@@ -80,5 +88,6 @@ CHANGES = {
     "mailiu.rule.approved.v1": _approved,
     "mailiu.organization.holiday-calendar-set.v1": _calendar,
     "mailiu.organization.area-described.v1": _area,
+    "mailiu.organization.rota-set.v1": _rota,
     "mailiu.device.model-registered.v1": _model,
 }

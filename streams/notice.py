@@ -14,7 +14,7 @@ from typing import Any
 from streams.calendar import MINUTE, end_of_working_day
 from streams.case import Case
 from streams.consent import MESSAGES, allows
-from streams.escalation import ladder, schedule, waits
+from streams.escalation import IN_VAIN, ladder, schedule, waits
 from streams.event import rfc3339, uuid5
 from streams.rules import Rule, released
 
@@ -98,7 +98,7 @@ def _recalled(case: Case, id: str, reason: str) -> None:
 def follow(case: Case, alert: dict[str, Any]) -> None:
     """Queue what an alert as it now is asks for, and take back what it no longer asks for."""
     limits, notice = case.rule("escalation").limits, alert.get("ntc")
-    if waits(alert) and "nobody" not in alert and alert["sev"] in limits["push"]:
+    if waits(alert) and alert.get("nobody") != IN_VAIN and alert["sev"] in limits["push"]:
         if notice is None or notice[1:3] != [alert["sev"], alert["lvl"]]:
             _to_role(case, alert)
     elif notice is not None:

@@ -74,7 +74,8 @@ class Duty:
                 rota = {**_span(data), "order": order, "shifts": [{**s, **_span(s)} for s in data["shifts"]]}
                 self.rotas.setdefault((event.institution, data["role"]), []).append(rota)
             case "leave-recorded":
-                self.leaves.append({**_span(data), "staff": data["staff"], "substitute": data.get("substitute")})
+                leave = {"staff": data["staff"], "substitute": data.get("substitute"), "of": event.institution}
+                self.leaves.append({**_span(data), **leave})
 
     def on_duty(self, institution: str | None, role: str, now: int) -> list[Person]:
         """Those on duty for ``role`` at ``now`` (ms), the first one first; nobody is an empty list."""
@@ -82,7 +83,7 @@ class Duty:
         if role == "district-desk" and (district := self.district.get(institution or "")):
             places.append(district)
         for place in places:
-            found = [self.person(staff) for staff in self._present(self._shift(place, role, now), now)]
+            found = [self.person(staff) for staff in self._present(place, self._shift(place, role, now), now)]
             if found:
                 return found
         return []
@@ -91,6 +92,10 @@ class Duty:
         """The member of staff with their channels; of somebody not registered, the app by the id."""
         known = self.staff.get(staff)
         return Person(staff, known[3] if known else (Channel("app", staff),))
+
+    def _home(self, staff: str) -> str | None:
+        known = self.staff.get(staff)
+        return known[1] if known else None
 
     def _shift(self, institution: str | None, role: str, now: int) -> list[str]:
         rotas = self.rotas.get((institution, role))
@@ -107,9 +112,15 @@ class Duty:
         shifts = max(holds, key=lambda rota: rota["order"])["shifts"]
         return [shift["staff"] for shift in shifts if shift["start"] <= now < shift["end"]]
 
-    def _present(self, staff: Iterable[str], now: int) -> list[str]:
-        """``staff`` without those on leave, for whom their substitutes stand in."""
-        away = {leave["staff"]: leave["substitute"] for leave in self.leaves if leave["start"] <= now < leave["end"]}
+    def _present(self, place: str | None, staff: Iterable[str], now: int) -> list[str]:
+        """``staff`` without those on leave, for whom their substitutes stand in.
+
+        A leave is for the institution that recorded it to say, of its own staff anywhere and of others at its place.
+        """
+        away = {
+            leave["staff"]: leave["substitute"] for leave in self.leaves
+            if leave["start"] <= now < leave["end"] and leave["of"] in (place, self._home(leave["staff"]))
+        }  # fmt: skip
         present: list[str] = []
         for each in staff:
             who, asked = each, set[str]()

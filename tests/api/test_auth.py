@@ -74,14 +74,14 @@ def test_a_token_is_not_issued_for_nonsense(arguments: Any, says: str) -> None:
         issue(*arguments)
 
 
-#: Who may do what, from the design: a manager sees no person, an analyst neither, a nurse closes no red alert, and
+#: Who may do what, from the design: a manager sees no person but says who is on duty, an analyst neither, a nurse closes no red alert, and
 #: names in the clear are for clinicians and nurses.
 ALLOWED: dict[Role, set[Right]] = {
     "clinician": {
         "append", "alerts", "act", "close-red", "residents", "identify", "names", "statistics", "exact", "operate",
     },
     "nurse": {"append", "alerts", "act", "residents", "identify", "names", "statistics", "exact", "operate"},
-    "manager": {"statistics", "exact", "operate"},
+    "manager": {"statistics", "exact", "operate", "roster"},
     "analyst": {"statistics", "operate"},
     "integrator": {"append", "identify", "operate"},
     "admin": set(get_args(Right)) - {"names", "look-in"},

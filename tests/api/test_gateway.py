@@ -226,3 +226,27 @@ async def test_nesting_without_end_is_refused_not_an_error_of_ours(where: str) -
     assert answer.status_code == 422
     assert not log.events
     assert len(kept(log)) == 1
+
+
+async def test_a_manager_says_who_is_on_duty_at_the_own_institution_and_nothing_else() -> None:
+    span = {"start": "2026-03-02T00:00:00+08:00", "end": "2026-03-09T00:00:00+08:00"}
+    rota = {
+        "type": "mailiu.organization.rota-set.v1",
+        "subject": "I01",
+        "data": {"role": "nurse", "shifts": [], **span},
+    }
+    leave = {"type": "mailiu.organization.leave-recorded.v1", "subject": "N1", "data": {"staff": "N1", **span}}
+    staff = {
+        "type": "mailiu.organization.staff-registered.v1",
+        "subject": "N1",
+        "data": {"staff": "N1", "role": "nurse"},
+    }
+    sent = [event(**rota), event(**leave), event(**rota, institution="I02"), event(**staff), event()]
+    async with client() as (api, log):
+        answer = await api.post("/v1/events", headers=bearer("manager", "I01"), json=sent)
+        clinicians = await api.post("/v1/events", headers=bearer("clinician", "I01"), json=sent[:2])
+    assert [(each["status"], each.get("field")) for each in answer.json()["results"]] == [
+        ("accepted", None), ("accepted", None), ("rejected", "institution"), ("rejected", "type"), ("rejected", "type"),
+    ]  # fmt: skip
+    assert {each.type for each in log.events} == {rota["type"], leave["type"]}
+    assert clinicians.status_code == 403

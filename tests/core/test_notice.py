@@ -102,6 +102,40 @@ def test_with_nobody_on_duty_a_confirmed_red_tells_resident_and_contact_to_call_
     assert "unreached" not in r.only("bp-crisis")
 
 
+def rota(r: Resident, role: str, *starts: int) -> None:
+    shifts = [{"staff": "S1", "start": rfc3339(at), "end": rfc3339(at + 8 * HOUR)} for at in starts]
+    span = {"start": rfc3339(START - DAY), "end": rfc3339(START + 30 * DAY)}
+    r.event("organization.rota-set.v1", {"role": role, "shifts": shifts, **span}, START - HOUR)
+
+
+def test_the_next_shift_is_called_by_itself_and_the_ladder_begins_again() -> None:
+    r, night = willing(), START + 3 * HOUR
+    rota(r, "doctor", START - 2 * HOUR, night)
+    crisis(r)
+    nobody(r, START + MINUTE)
+    r.bp(186, 112, START + 6 * MINUTE)
+    r.ticks(night - 1)
+    assert len(r.notices("alert")) == 4
+    r.tick(night)
+    notice, alert = r.notices("alert")[-1], r.only("bp-crisis")
+    assert (to(notice), notice["level"], notice["deadline"]) == (("role", "doctor"), 1, rfc3339(night + 5 * MINUTE))
+    assert (alert["role"], alert["unreached"]) == ("doctor", True), "it heads the list until somebody takes it"
+    r.became(notice, "failed", night + MINUTE, reason="no-channel")
+    assert [to(n)[1] for n in r.notices("alert")[5:]] == ["institution"]
+    for _ in range(2):
+        r.became(r.notices("alert")[-1], "failed", night + 2 * MINUTE, reason="nobody-on-duty")
+    assert len(r.notices("call-120")) == 2, "120 was said already"
+    r.ticks(at("2026-03-06 08:00") - 1)
+    assert len(r.notices("alert")) == 7
+    r.tick(at("2026-03-06 08:00"))  # nobody said who works: the next working day's first hour
+    assert to(r.notices("alert")[-1]) == ("role", "nurse")
+    r.became(r.notices("alert")[-1], "delivered", at("2026-03-06 08:01"))
+    r.act("acknowledged", r.only("bp-crisis"), at("2026-03-06 08:05"))
+    assert "unreached" not in r.only("bp-crisis")
+    r.ticks(at("2026-03-08 08:00"))
+    assert len(r.notices("alert")) == 8
+
+
 def test_nothing_is_said_to_resident_or_contact_without_consent_for_messages() -> None:
     for r in (Resident(), willing("monitoring")):
         crisis(r)

@@ -80,6 +80,20 @@ def test_a_substitute_stands_in_and_may_be_away_too() -> None:
     assert office.on_duty(now=NOON + HOUR - 1) == []
 
 
+def test_leave_is_for_the_staffs_own_institution_to_say() -> None:
+    office = Office()
+    office.staff("N1", "nurse")
+    office.rota("nurse", ("N1", NOON - HOUR, NOON + HOUR))
+    office.rota("nurse", ("N1", NOON, NOON + HOUR), institution="D01")
+    away = {"staff": "N1", "start": rfc3339(NOON - HOUR), "end": rfc3339(NOON + HOUR)}
+    office.event("leave-recorded", away, "I02")
+    assert office.on_duty() == ["N1"]
+    office.event("leave-recorded", away, "D01")
+    assert (office.on_duty(), office.on_duty(institution="D01")) == (["N1"], [])
+    office.event("leave-recorded", away)
+    assert office.on_duty() == []
+
+
 def test_without_any_rota_registered_staff_are_on_duty_in_working_hours() -> None:
     office = Office()
     office.staff("N1", "nurse")

@@ -85,6 +85,11 @@ def test_with_nobody_on_duty_the_alert_is_unreached_heads_the_list_and_says_120(
     assert receiver.of(later, "call-120") == []
     lines = centre.get("/v1/cards")["items"]
     assert [line["unreached"] for line in lines] == [True, True, False]
+    whole, paged, more = centre.get("/v1/notices", limit=500)["items"], list[dict[str, Any]](), dict[str, str]()
+    while more.get("cursor", "begin") is not None:
+        page = centre.get("/v1/notices", limit=3, **more)
+        paged, more = paged + page["items"], {"cursor": page["next"]}
+    assert [one["notice"] for one in paged] == [one["notice"] for one in whole]
 
 
 def test_the_service_calls_back_signed_or_with_a_token(centre: Centre, receiver: Receiver) -> None:

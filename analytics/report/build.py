@@ -131,7 +131,8 @@ def _area(facts: Facts, row: Row) -> Area:
 
 def _target(target: Row, lang: Lang) -> str:
     measure = name("measure", target["measure"].replace("-", "_"), lang)
-    return f"{measure} < {target['value']:g} {target['unit']} ({name('basis', target['basis'], lang)})"
+    limit = f"{target['value']:g} {target['unit'].replace('mm[Hg]', 'mmHg')}"
+    return f"{measure} < {limit} ({name('basis', target['basis'], lang)})"
 
 
 def _latest(facts: Facts, each: str) -> Figure:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing: Java 17 with its compiler, Maven, Mosquitto with its clients, Node.js with
-# npm (the tests let programs in Java and JavaScript speak to Mailiu), Python's venv; Pango and Chinese fonts for printed
-# reports and forms.
+# npm (the tests let programs in Java and JavaScript speak to Mailiu), Prometheus (its promtool tests our alert rules; it
+# is not started), Python's venv; Pango and Chinese fonts for printed reports and forms.
 # Where apt may not be used, it says in one line what to install.
 set -euo pipefail
 
@@ -19,6 +19,7 @@ PATH="$PATH:/usr/sbin" command -v mosquitto >/dev/null || missing+=(mosquitto)
 command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
+command -v promtool >/dev/null || missing+=(prometheus)
 find_library='import ctypes.util, sys; sys.exit(not ctypes.util.find_library(sys.argv[1]))'
 for each in pango-1.0:libpango-1.0-0 pangoft2-1.0:libpangoft2-1.0-0 harfbuzz-subset:libharfbuzz-subset0; do
   "$python" -c "$find_library" "${each%%:*}" || missing+=("${each#*:}")
@@ -39,7 +40,7 @@ if [[ " ${missing[*]} " == *" openjdk-17-jdk-headless "* ]]; then
     missing=("${missing[@]/openjdk-17-jdk-headless/default-jdk-headless}")
 fi
 echo "installing ${missing[*]}"
-# A broker of the distribution's must not start on our port: policy-rc.d is Debian's switch for that.
+# A broker or a Prometheus of the distribution's must not start, on our port: policy-rc.d is Debian's switch for that.
 guard=/usr/sbin/policy-rc.d
 if [ ! -e "$guard" ]; then
   printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$guard" >/dev/null

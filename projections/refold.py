@@ -108,17 +108,26 @@ class Refold:
         self.partition = Partition(number, Store(None, fold.VERSION))
 
     def note(self, run: Sequence[Any]) -> None:
-        """Derived events as Kafka holds them; the lowest offset of an identity counts."""
+        """Derived events as Kafka holds them; the lowest offset of an identity counts.
+
+        What lacks a field that the fold writes was written by somebody else, and differs.
+        """
         for record in run:
-            event = orjson.loads(record.value)
-            if event["type"] == PROGRESSED:
-                data = event["data"]
-                self.folded = max(self.folded, data["next_offset"])
-                if data.get("fold", 1) != fold.VERSION:
-                    self.earlier = max(self.earlier, data["next_offset"])
-            else:
-                identity = dict(record.headers)["ce_id"].decode()
-                self.made.setdefault(identity, (record.value, event["causeoffset"]))
+            try:
+                self._note(record.value, dict(record.headers))
+            except (KeyError, ValueError, TypeError) as error:
+                where, why = f"{record.partition}:{record.offset}", f"no fold wrote this ({error!r})"
+                self.derived.add(False, lambda where=where, why=why: f"{where} {why}")  # type: ignore[misc]
+
+    def _note(self, value: bytes, headers: dict[str, bytes]) -> None:
+        event = orjson.loads(value)
+        if event["type"] == PROGRESSED:
+            data = event["data"]
+            self.folded = max(self.folded, data["next_offset"])
+            if data.get("fold", 1) != fold.VERSION:
+                self.earlier = max(self.earlier, data["next_offset"])
+        else:
+            self.made.setdefault(headers["ce_id"].decode(), (value, int(event["causeoffset"])))
 
     def take(self, run: Sequence[Any]) -> None:
         """Fold the next run of events, as far as the live fold has come."""

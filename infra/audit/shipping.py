@@ -30,7 +30,7 @@ async def ship(trail: Trail, home: Path) -> None:
             except BlockingIOError:
                 pass  # another process does it; ours goes on once that one ends
             except (KafkaError, sqlite3.Error) as error:
-                log.warning("analysts' statements wait for the audit trail: %s", type(error).__name__)
+                log.warning("records wait for the audit trail: %s", type(error).__name__)
             await asyncio.sleep(EVERY)
     finally:
         spool.close()

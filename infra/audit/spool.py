@@ -1,7 +1,8 @@
-"""Records of the audit trail that wait for Kafka: analysts' statements, which ClickHouse answers without Kafka.
+"""Records of the audit trail that wait for Kafka: what analysts and operators may do without it.
 
-ClickHouse's process writes each statement to a file, on disk, before it runs it; the API's processes append them to the
-trail and then forget them. Killed in between, the same record is appended again, with the same id. Nothing is lost.
+ClickHouse's process writes each statement to a file, on disk, before it runs it, and a command what it is about to do;
+the API's processes append them to the trail and then forget them. Killed in between, the same record is appended again,
+with the same id. Nothing is lost.
 """
 
 import contextlib

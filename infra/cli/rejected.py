@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli.errors import Refusal
+from infra.cli.noted import note
 
 if TYPE_CHECKING:
     from mqtt_ingest.rejected import Rejected
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 rejected = typer.Typer(
     no_args_is_help=True, add_completion=False, help="List what was refused, or send it through the gate again."
 )
+
+FEW = 1000  #: ids of refusals that a record of the audit trail names; their number is always there
 
 Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Only this reason; repeat for several.")]
 Devices = Annotated[list[str] | None, typer.Option("--device", help="Only this device; repeat for several.")]
@@ -36,6 +39,7 @@ def list_(
 
     found = [one for one in _select(reason, device, since) if every or one.resolved is None]
     rows = [_row(one) for one in found]
+    note("viewed", "rejected", records=[row["id"] for row in rows[:FEW]], count=len(rows))
     if json:
         print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
         return

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from infra.cli.errors import Refusal
+from infra.cli.noted import note
 
 token = typer.Typer(invoke_without_command=True, add_completion=False, help="Print a bearer token, or revoke some.")
 
@@ -30,12 +31,18 @@ def issue(
     """Print a bearer token that this home's API accepts."""
     if context.invoked_subcommand is not None:
         return
+    import jwt
+
     from api.auth import issue
 
     try:
-        print(issue(role, institution or (), hours, actor))  # type: ignore[arg-type]
+        made = issue(role, institution or (), hours, actor)  # type: ignore[arg-type]
     except ValueError as error:
         raise Refusal(str(error)) from error
+    claims = jwt.decode(made, options={"verify_signature": False})
+    told = {name: claims[name] for name in ("jti", "sub", "role", "institutions", "exp")}
+    note("issued", "token", granted=told)
+    print(made)
 
 
 @token.command("revoke")
@@ -55,5 +62,6 @@ def revoke(
             which = jwt.decode(which, options={"verify_signature": False})["jti"]
         except (jwt.PyJWTError, KeyError) as error:
             raise Refusal("that is no token with an id; revoke by --actor") from error
+    note("revoked", "token", revoked={"jti": which, "sub": actor})
     revocations().revoke(which, actor)
     print(f"revoked: {f'token {which}' if which else f'what {actor} was issued until now'}")

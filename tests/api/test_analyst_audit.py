@@ -50,6 +50,27 @@ def test_a_statement_is_in_the_trail_with_who_asked_what_and_how_much_came_back(
     assert [record["action"] for record in listed] == ["queried"] * 3
 
 
+def test_what_an_operator_does_is_in_the_trail(served: Stack) -> None:
+    actor = f"D-{uuid4().hex[:8]}"
+    token = served.mailiu("token", "--role", "nurse", "--institution", "I01", "--actor", actor).stdout.strip()
+    served.mailiu("token", "revoke", token)
+    served.mailiu("rejected", "list")
+
+    def done() -> list[str]:
+        records = json.loads(served.mailiu("audit", "list", "--actor", "operator", "--json").stdout)
+        return [f"{record['action']} {record['what']}" for record in records]
+
+    wait_until(lambda: done()[-3:] == ["issued token", "revoked token", "viewed rejected"], "they are in the trail")
+    records = json.loads(served.mailiu("audit", "list", "--actor", "operator", "--json").stdout)
+    issued, revoked, viewed = records[-3:]
+    granted = issued["granted"]
+    assert (granted["sub"], granted["role"], granted["institutions"]) == (actor, "nurse", ["I01"])
+    assert revoked["revoked"] == {"jti": granted["jti"], "sub": None}
+    assert viewed["count"] == len(viewed["records"])
+    assert all(record["user"] for record in records[-3:])
+    assert token not in json.dumps(records)
+
+
 def test_what_was_asked_while_the_log_was_away_is_in_the_trail_afterwards(served: Stack) -> None:
     mark = f"R-{uuid4().hex[:8]}"
     old = served.kill("kafka")

@@ -17,7 +17,7 @@ ISSUES = {
     "unreadable": "structure", "not-supported": "not-supported", "wrong-institution": "forbidden",
     "conflict": "conflict", "future": "business-rule", "out-of-limits": "value", "swapped-pair": "value",
     "no-value": "business-rule", "not-a-number": "value", "infinite": "value", "error-code": "business-rule",
-    "cancelled": "business-rule", "too-large": "too-long",
+    "cancelled": "business-rule", "too-large": "too-long", "not-found": "not-found",
 }  # fmt: skip
 STATUS = {"accepted": "201 Created", "duplicate": "200 OK"}
 

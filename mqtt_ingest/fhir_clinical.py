@@ -12,7 +12,10 @@ from mqtt_ingest.decoded import Undecodable
 from mqtt_ingest.fhir import LOINC
 from schemas.measure import by_loinc, canonical
 
-ICD10 = ("http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", "urn:oid:2.16.840.1.113883.6.3")
+ICD10 = (
+    "http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10-cn",
+    "urn:oid:2.16.840.1.113883.6.3",
+)  # fmt: skip
 ATC = ("http://www.whocc.no/atc", "urn:oid:2.16.840.1.113883.6.73")
 PROGRAMME, MODE = "urn:mailiu:programme", "urn:mailiu:visit-mode"
 PROGRAMMES = ("hypertension", "diabetes", "both")
@@ -53,7 +56,7 @@ class Told(NamedTuple):
 
 def condition(resource: Mapping[str, Any]) -> Told:
     """A diagnosis by ICD-10, or that it no longer holds: resolved, refuted or entered in error."""
-    code = coded(resource.get("code"), ICD10, "Condition.code")[:8]
+    code = coded(resource.get("code"), ICD10, "Condition.code")
     clinical = _code(resource.get("clinicalStatus")) or "active"
     verification = _code(resource.get("verificationStatus")) or "confirmed"
     changed = (resource.get("meta") or {}).get("lastUpdated")

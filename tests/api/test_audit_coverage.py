@@ -67,6 +67,7 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/residents/lookup"): {"json": {"id_number": "{id_number}", "purpose": "PATRQT"}},
     ("POST", "/v1/residents/{resident}/contact-attempts"): {"json": {"result": "reached"}},
     ("POST", "/v1/cards/handover"): {"json": {"to": "N2", "residents": ["{resident}"], "assignee": "N1"}},
+    ("GET", "/v1/fhir/{type}"): {"params": {"patient": "{resident}"}},
     ("POST", "/v1/residents/{resident}/risk"): {"json": {"changes": {"systolic": 130}}},
     ("POST", "/v1/cards/accept"): {"json": {"residents": ["{resident}"]}, "actor": "N2"},
 }
@@ -78,7 +79,7 @@ def known(api: httpx.Client) -> tuple[House, dict[str, str]]:
     house = House(api)
     names = {"resident": house.resident(), "device": f"D-{uuid4().hex[:8]}", "institution": house.id}
     names["id_number"] = number()
-    names["form"] = "4.3"
+    names["form"], names["type"] = "4.3", "Observation"
     assert record(house, names["resident"], id_number=names["id_number"]).status_code == 202
     assert record(house, house.resident(), id_number=names["id_number"]).status_code == 202
     trace = uuid4().bytes

@@ -112,16 +112,20 @@ def make() -> FastAPI:
 app = make()
 
 
+def serving(app: FastAPI) -> uvicorn.Config:
+    """How ``app`` is served; what a proxy says of address and scheme counts only from those that are trusted."""
+    return uvicorn.Config(
+        app, http=Impatient, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False,
+        proxy_headers=bool(settings().trusted_proxies), forwarded_allow_ips=settings().trusted_proxies,
+    )  # fmt: skip
+
+
 def run() -> None:
     """Serve on the address of the settings until SIGTERM; open streams end with their last byte."""
     log_to_stderr()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a bad request line is its client's matter
     listener = _bound(settings().api)
-    config = uvicorn.Config(
-        app, http=Impatient, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False,
-        proxy_headers=bool(settings().trusted_proxies), forwarded_allow_ips=settings().trusted_proxies,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(serving(app))
     AppStatus.disable_automatic_graceful_drain()  # we end the streams ourselves, each with its last byte
     # uvicorn stops in good order and then raises the signal once more; that must not end us with an error.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -22,7 +22,7 @@ from api import problem
 from api.auth import issue, read
 from api.body_limit import BodyLimit
 from api.headers import HEADERS
-from api.main import make
+from api.main import make, serving
 from api.problem import Problem
 from api.rate import Limits, RateLimit
 from api.slow import Impatient
@@ -143,6 +143,31 @@ async def test_an_error_of_ours_has_the_headers_and_no_detail() -> None:
     assert answer.status_code == 500
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "王" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "believed"),
+    [("", "127.0.0.1", False), ("127.0.0.1", "127.0.0.1", True), ("127.0.0.1, 10.0.0.0/8", "10.1.2.3", True),
+     ("127.0.0.1", "192.0.2.7", False)],
+)  # fmt: skip
+async def test_a_proxy_is_believed_only_where_it_is_named_and_https_is_then_demanded_of_browsers(
+    trusted: str, peer: str, believed: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    named = settings().model_copy(update={"trusted_proxies": trusted})
+    monkeypatch.setattr("api.main.settings", lambda: named)
+    config = serving(make())
+    config.load()
+    through = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+    transport = httpx.ASGITransport(config.loaded_app, client=(peer, 40000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        plain = await http.get("/v1/alerts")
+        answer = await http.get("/v1/alerts", headers=through)
+    assert (plain.status_code, answer.status_code) == (401, 401)
+    assert "strict-transport-security" not in plain.headers
+    assert ("strict-transport-security" in answer.headers) is believed
+    addresses = [record.getMessage() for record in caplog.records if "refused 401" in record.getMessage()]
+    assert f"from {peer}:" in addresses[0]
+    assert f"from {'203.0.113.9' if believed else peer}:" in addresses[1]
 
 
 async def test_no_other_origin_may_call_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

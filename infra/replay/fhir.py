@@ -12,9 +12,11 @@ from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
 from infra.replay.mapping import Target, content_id, instant
+from mqtt_ingest import fhir_lab
 from mqtt_ingest.decoded import Undecodable, plain, shown
-from mqtt_ingest.fhir import observation
+from mqtt_ingest.fhir import effective, observation
 from schemas.envelope import InvalidEvent
+from schemas.examination import RECORDED
 
 Made = tuple[list[dict[str, Any] | InvalidEvent], str | None]
 ICD10 = ("http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10-cn")
@@ -72,7 +74,23 @@ def _observation(resource: dict[str, Any], target: Target) -> Made:
                 data["flags"] = list(reading.flags)
             type = f"mailiu.reading.{reading.kind}-measured.v1"
             events.append(_event(resource, type, _subject(resource, target), reading.time, data, target))
-    return events, None if events else "no event for what was observed"
+    return (events, None) if events or found else _examination(resource, target)
+
+
+def _examination(resource: dict[str, Any], target: Target) -> Made:
+    """A laboratory value, a body measure or a finding."""
+    if resource.get("status") in ("entered-in-error", "cancelled"):
+        return [], f"the observation is {resource['status']}"
+    try:
+        results = fhir_lab.results(resource)
+        at, _ = effective(resource)
+    except Undecodable as error:
+        raise InvalidEvent(error.field, error.value, error.detail or error.message["en"], error.code) from error
+    if not results:
+        return [], "no event for what was observed"
+    if at is None:
+        raise InvalidEvent("effectiveDateTime", None, "required")
+    return [_event(resource, RECORDED, _subject(resource, target), at, {"results": results}, target)], None
 
 
 def _patient(resource: dict[str, Any], target: Target) -> Made:

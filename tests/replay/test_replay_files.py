@@ -276,6 +276,16 @@ def test_an_observation_without_a_value_is_refused(
     assert (found_code, found_field) == (code, field)
 
 
+def test_a_laboratory_value_is_an_examination_in_the_units_it_came_in(tmp_path: Path) -> None:
+    coding = {"coding": [{"system": "http://loinc.org", "code": "2093-3"}]}
+    changes = {"code": coding, "component": None, "valueQuantity": {"value": 200, "unit": "mg/dL", "code": "mg/dL"}}
+    changed = {name: value for name, value in observation(**changes).items() if value is not None}
+    (event,) = one(tmp_path, changed).events
+    assert isinstance(event, dict)
+    assert event["type"] == "mailiu.examination.recorded.v1"
+    assert event["data"] == {"results": [{"name": "total_cholesterol", "value": 200, "unit": "mg/dL"}]}
+
+
 def test_the_example_bundle_is_a_resident_with_a_history() -> None:
     account = account_of(EXAMPLES / "bundle.json")
     assert (account.rows, account.accepted, account.unmapped, account.rejected) == (9, 8, 1, 0)

@@ -106,9 +106,10 @@ def glucose(facts: Facts) -> str:
         ("glucose_2h", SYSTOLIC, "^", "餐后2小时", "2 h after a meal"),
     ):  # fmt: skip
         rows = facts.since(facts.values(each), YEAR)
-        if rows:
-            axes.plot(_days(facts, rows), [row["value"] for row in rows], color=colour,
-                      marker=marker, markersize=3.5, linestyle="-", label=facts.say(zh, en))  # fmt: skip
+        points = list(zip(_days(facts, rows), (row["value"] for row in rows), strict=True))
+        for number, part in enumerate(_parts(points)):
+            axes.plot(*zip(*part, strict=True), color=colour, marker=marker, markersize=3.5,
+                      label=facts.say(zh, en) if number == 0 else None)  # fmt: skip
     axes.set_ylabel("mmol/L")
     rows = facts.since(facts.values("hba1c"), YEAR)
     if rows:

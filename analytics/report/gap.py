@@ -30,7 +30,7 @@ def gaps(facts: Facts) -> list[Point]:
             zh = "从未记录" if last is None else f"最近一次 {facts.day(last)}"
             en = "never recorded" if last is None else f"last on {facts.day(last)}"
             found.append(Point(text=asked[facts.lang], reason=zh if facts.lang == "zh" else en, time=last))
-    if not facts.home.get("enough"):
+    if any(code.startswith("I1") for code in held) and not facts.home.get("enough"):
         zh, en = ("家庭血压次数不足（少于12次或3天），不能判断", "too few home readings to judge (below 12 or 3 days)")
         found.append(Point(text=zh if facts.lang == "zh" else en))
     return found

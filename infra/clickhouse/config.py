@@ -16,16 +16,17 @@ HIDDEN = ("log", "rejected_messages", "unparsed")
 """Tables (by the beginning of their names) that analysts do not see: they hold the log's own text."""
 
 FREE_TEXT = {
-    "alerts": ("comment", "reason"),
     "alert_events": ("comment", "reason"),
+    "alerts": ("comment", "reason"),
     "chronic_events": ("reason",),
     "command_events": ("reason",),
     "contact_events": ("note",),
+    "examinations": ("text",),
+    "history": ("reaction",),
     "notice_events": ("text_zh", "text_en"),
     "reading_remarks": ("text",),
     "round_decisions": ("note",),
     "round_events": ("note",),
-    "round_sessions": ("note",),
     "task_events": ("title",),
     "tasks": ("title",),
     "timeline": ("data",),

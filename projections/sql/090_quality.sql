@@ -105,6 +105,7 @@ UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_reside
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_consent
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_merge
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_chronic
+UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_examination
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_follow_up
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_score
 UNION ALL SELECT topic, partition, offset, id, key, missing FROM unparsed_task

@@ -13,7 +13,7 @@ from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
 #: Columns by these names hold what a person wrote, unless they hold codes (LowCardinality).
-WRITTEN = "^(comment|reason|note|text|text_zh|text_en|remark|data)$"
+WRITTEN = "^(comment|reason|reaction|note|text|text_zh|text_en|title|remark|data)$"
 
 
 def test_an_analyst_reads_every_served_view_and_never_the_log(stack: Stack) -> None:

@@ -43,7 +43,7 @@ def _control(area: Row) -> Iterable[Trigger]:
     figures |= {_name(each): _figure(each) for each in area["values"]}
     counts = [each["n"] for each in area["values"] if each.get("n")]
     figures |= {"n": str(counts[-1])} if counts else {}
-    figures["shown"] = ", ".join(f"{_figure(each)} {each['unit']}" for each in area["values"][:2])
+    figures["shown"] = ", ".join(f"{_figure(each)} {_spoken(each['unit'])}" for each in area["values"][:2])
     evidence = [str(id) for id in area["evidence"]]
     rule = f"control@{area['rule_version']}"
     codes = [f"status:{area['area']}:{area['status']}"]
@@ -103,6 +103,11 @@ def _goal(name: str, data: Row) -> dict[str, str]:
 
 def _name(each: Row) -> str:
     return str(each["measure"]).replace("-", "_")
+
+
+def _spoken(unit: str) -> str:
+    """A unit as people write it."""
+    return unit.replace("mm[Hg]", "mmHg").replace("kg/m2", "kg/m²")
 
 
 def _figure(each: Row) -> str:

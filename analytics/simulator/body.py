@@ -128,9 +128,9 @@ def _organs(people: People, rng: Generator, p: Parameters) -> dict[str, Floats]:
 
     return {
         "sokolow_lyon": np.clip(_normal(rng, n, *p["organ.sokolow_lyon"]), 0.3, 7),
-        "cornell": np.clip(_normal(rng, n, *p["organ.cornell"]), 0.3, 5),
+        "cornell": np.clip(_normal(rng, n, *p["organ.cornell"]), 30, 500),
         "carotid_imt": grown("carotid_imt", 0.3, 2.5),
-        "bapwv": grown("bapwv", 800, 3500),
+        "bapwv": grown("bapwv", 8, 35),
         "abi": np.clip(_normal(rng, n, *p["organ.abi"]), 0.4, 1.4),
     }
 

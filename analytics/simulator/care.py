@@ -35,7 +35,7 @@ TEMPERATURE = MEASURES.index("temperature")
 
 @dataclass(frozen=True)
 class Care:
-    """An event of care: sent at ``sent``, about ``time`` (ms from the start)."""
+    """An event of care: sent at ``sent``, about ``time`` (ms from the start); ``takes_back`` is one that was wrong."""
 
     sent: int
     time: int
@@ -44,6 +44,7 @@ class Care:
     institution: str
     data: dict[str, Any]
     actor: str | None = None
+    takes_back: "Care | None" = None
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 
 from analytics.simulator import (
@@ -11,6 +12,7 @@ from analytics.simulator import (
     course,
     device,
     episode,
+    examined,
     organization,
     people,
     pregnancy,
@@ -37,6 +39,11 @@ class District:
     deliveries: Deliveries
     seed: int
     begin: int
+
+    @cached_property
+    def numbers(self) -> dict[int, int]:
+        """The place of each event of care in the list, by the object's identity."""
+        return {id(one): number for number, one in enumerate(self.care)}
 
     @property
     def monitored(self) -> int:
@@ -71,6 +78,8 @@ def simulate(residents: int, days: int, seed: int = 1, start: date = START, vers
     bodies = body.examine(everybody, seed, p)
     lives = Lives(everybody, several, patients, true, episodes, devices, bodies, names, start, days)
     founded = sorted(organization.events(names, start, days), key=lambda one: one.sent)
-    events = [*founded, *care.in_order(lives, [*care.events(lives), *visit.visits(lives, seed, p)])]
+    found = list(examined.examinations(lives, seed, p))
+    told = [*care.events(lives), *visit.visits(lives, seed, p, examined.statins(found)), *found]
+    events = [*founded, *care.in_order(lives, told)]
     begin = datetime.combine(start, time(), UTC) - timedelta(milliseconds=LOCAL)
     return District(lives, events, deliveries, seed, round(begin.timestamp() * 1000))

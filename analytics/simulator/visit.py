@@ -11,7 +11,7 @@ from analytics.simulator.body import ADHERENCE, GRADES, SALT
 from analytics.simulator.care import Care, Lives, at_day
 from analytics.simulator.course import REVISIT, Visit
 from analytics.simulator.delivery import MINUTE
-from analytics.simulator.drug import DOSES, INSULIN, prescribed, taken
+from analytics.simulator.drug import DOSES, INSULIN, STATIN, prescribed, taken
 from analytics.simulator.parameters import DAY, Parameters, chance
 from analytics.simulator.people import DRUGS
 
@@ -21,8 +21,8 @@ QUARTER = 91  #: days until the next visit of somebody whose pressure and glucos
 SATISFACTORY, FROM_65, FASTING = (140, 90), (150, 90), 7.0
 
 
-def visits(lives: Lives, seed: int, p: Parameters) -> Iterator[Care]:
-    """Every visit and call, and the drugs that were added."""
+def visits(lives: Lives, seed: int, p: Parameters, statins: dict[str, int]) -> Iterator[Care]:
+    """Every visit and call, and the drugs that were added; ``statins``: from when on who takes one (ms)."""
     rng = chance(seed, "care")
     names, people, programme = lives.names, lives.people, lives.programme
     drugs = [taken(people, i) for i in programme.person.tolist()]
@@ -37,6 +37,8 @@ def visits(lives: Lives, seed: int, p: Parameters) -> Iterator[Care]:
         added = None if visit.drug is None else DRUGS[min(visit.drug, len(DRUGS)) - 1]
         if added is not None and added not in takes:
             takes.append(added)
+        if statins.get(resident, at + 1) <= at and STATIN not in takes:
+            takes.append(STATIN)
         form = _form(lives, visit, i, takes, rng, p) | {"doctor": doctor}
         yield Care(sent, at, "chronic.follow-up-completed.v3", resident, where, form, doctor)
         if added is not None:

@@ -28,7 +28,7 @@ from analytics.simulator.parameters import Bools
 from analytics.simulator.payload import publications
 from mqtt_ingest.bindings import Bindings
 from mqtt_ingest.gate import Gate
-from schemas.envelope import Event, from_milliseconds
+from schemas.envelope import Event, from_milliseconds, identity
 
 ZONE = ZoneInfo("Asia/Shanghai")
 Facts = list[tuple[str, bytes]]
@@ -118,10 +118,14 @@ def bindings(district: District) -> Facts:
 
 def event(district: District, number: int, one: Care) -> dict[str, Any]:
     """An event of care as a client posts it; ``number`` is its place in the district's list."""
+    data = one.data
+    if one.takes_back is not None:
+        wrong = f"{district.seed}-{district.numbers[id(one.takes_back)]}"
+        data = data | {"reading": str(identity(f"rest/{one.takes_back.institution}", wrong))}
     found = {
         "specversion": "1.0", "id": f"{district.seed}-{number}", "source": f"rest/{one.institution}",
         "type": f"mailiu.{one.type}", "subject": one.subject, "time": from_milliseconds(one.time + district.begin),
-        "datacontenttype": "application/json", "data": one.data, "institution": one.institution,
+        "datacontenttype": "application/json", "data": data, "institution": one.institution,
     }  # fmt: skip
     return found if one.actor is None else found | {"actor": one.actor}
 

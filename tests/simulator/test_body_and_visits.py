@@ -11,7 +11,10 @@ from analytics.simulator.care import Care
 from analytics.simulator.district import START, District, simulate
 from analytics.simulator.parameters import DAY
 from analytics.simulator.people import People, settle
+from infra.simulate.log_file import event
+from schemas.envelope import identity
 from schemas.follow_up import FollowUpCompleted
+from schemas.registry import EVENTS
 from tests.simulator.test_population import N, P, close
 
 
@@ -108,3 +111,28 @@ def test_a_drug_added_at_a_visit_is_prescribed_and_taken_from_then_on(district: 
         for visit, form in everybody[one.subject]:
             if visit.time >= one.time - 1000:
                 assert one.data["code"] in {drug.code for drug in form.medications}
+
+
+def test_everybody_managed_is_examined_and_most_every_year(district: District) -> None:
+    """A laboratory before the start, a yearly check with a laboratory, HbA1c between; all as the gate takes it."""
+    lives = district.lives
+    person = lives.programme.person
+    known = lives.people.aware[person] | lives.people.diabetes_known[person]
+    managed = {lives.names.resident(int(i)) for i in person[known]}
+    taken = {id(one.takes_back): True for one in district.care if one.takes_back is not None}
+    first = {one.subject for one in district.care if one.type == "examination.recorded.v1" and one.time < 0}
+    assert first == managed
+    for one in district.care:
+        if one.type in ("examination.recorded.v1", "examination.health-examined.v1"):
+            EVENTS[f"mailiu.{one.type}"].model_validate(one.data)
+            names = [result["name"] for result in one.data["results"]]
+            if "total_cholesterol" in names:
+                v = {result["name"]: result.get("value") for result in one.data["results"]}
+                rest = v["hdl_cholesterol"] + v["triglycerides"] / 2.2 + v["ldl_cholesterol"]
+                assert taken.get(id(one)) or abs(v["total_cholesterol"] - rest) < 0.03
+    taken_back = [one for one in district.care if one.takes_back is not None]
+    assert taken_back
+    for one in taken_back:
+        written = event(district, district.numbers[id(one)], one)
+        wrong = event(district, district.numbers[id(one.takes_back)], one.takes_back)  # type: ignore[arg-type]
+        assert written["data"]["reading"] == str(identity(wrong["source"], wrong["id"]))

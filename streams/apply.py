@@ -24,6 +24,7 @@ from streams import (
     plan,
     questionnaire,
     regimen,
+    standing,
     summary,
     task,
 )
@@ -41,16 +42,23 @@ PERSON = (
 
 
 def retracted(case: Case) -> Touched:
-    """A reading was wrong: it is gone, also if it comes (again) later."""
+    """What an event said was wrong: a reading, visit, examination, diagnosis, drug, habit or family history.
+
+    It is gone, also if it comes (again) later; what it had taken the place of stands again.
+    """
     reading = case.event.data["reading"]
     remember(case.state, "gone", case.now, reading)
     follow_up.take_back(case.state, reading)
     person.take_back(case.state, reading)
+    regimen.take_back(case.state, reading)
+    coded = [name for name in ("dx", "rx") if standing.take_back(case.state, name, reading)]
+    if coded:
+        case.state.pop("held", None)
     agenda.take_back(case.state, reading)
     was = remove(case.state, reading)
     if was is not None and was[0] == "bp":
         summary.refresh(case, day_of(case.facts, was[1]))
-    return NOTHING if was is None else PERSON
+    return NOTHING if was is None and not coded else PERSON
 
 
 def registered(case: Case) -> Touched:
@@ -131,11 +139,9 @@ def stopped(case: Case) -> Touched:
 
 def _coded(case: Case, name: str, holds: bool) -> Touched:
     event = case.event
-    entries = case.state.setdefault(name, {})
-    code = event.data["code"]
-    if not newest(entries.get(code), event.time, event.identity):
+    entry = [event.time, event.identity, int(holds)]
+    if not standing.note(case.state, name, event.data["code"], entry, case.now):
         return NOTHING
-    entries[code] = [event.time, event.identity, int(holds)]
     case.state.pop("held", None)
     return PERSON
 

@@ -14,6 +14,7 @@ from streams.calendar import DAY, birthday, day_of, midnight
 from streams.case import Case
 from streams.event import rfc3339
 from streams.goal import value as goal_value
+from streams.person import pressures
 from streams.rules import Rule, approved
 
 ASSESSED = "mailiu.chronic.control-assessed.v1"
@@ -145,7 +146,7 @@ def blood_pressure(case: Case, rule: Rule) -> Assessment | None:
 
 def _office(case: Case, days: int, found: Assessment) -> tuple[float, float] | None:
     """The mean of the last day with an office pressure, if it still stands."""
-    readings: list[list[Any]] = case.state.get("office", [])
+    readings = pressures(case.state)
     if not readings or readings[-1][0] + days * DAY <= case.now:
         return None
     time = readings[-1][0]

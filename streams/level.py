@@ -24,7 +24,11 @@ CLASSES = {
 CONTROL = {"blood-pressure": "pressure_uncontrolled", "glucose": "glucose_uncontrolled"}
 CODED = ("disease", "diabetes_complicated", "kidney")
 #: What may change a level beside another conclusion.
-TYPES = frozenset({"mailiu.chronic.condition-diagnosed.v1", "mailiu.chronic.condition-resolved.v1"})
+TYPES = frozenset(
+    {
+        "mailiu.chronic.condition-diagnosed.v1", "mailiu.chronic.condition-resolved.v1", "mailiu.reading.retracted.v1",
+    }
+)  # fmt: skip
 
 
 def conclude(case: Case) -> bool:

@@ -1,17 +1,18 @@
 """What stands of a person: examinations, office pressures, habits, family history; who they are.
 
 All are sets sorted by (time, id), so that copies and order do not matter; what is dated ahead of its receipt counts
-from its receipt. In the state: ``sex`` [time, id, sex]; ``lab`` {name: [[time, id, value], …]}, the latest three,
-newest last, in the measure's canonical unit, a finding as its word, a plaque as 0 or 1; ``office`` [[time, id,
-systolic, diastolic], …], the latest six; ``life`` {name: [time, id, value]}; ``fam`` {condition: [time, id, 1]}, with
-``asked`` [time, id, 0] for the event that told it all; ``ascvd`` and ``early-cvd`` are of first-degree relatives.
+from its receipt. In the state: ``sex`` [time, id, sex]; ``lab`` {name: [[time, id, value], …]}, newest last, in the
+measure's canonical unit, a finding as its word, a plaque as 0 or 1; ``office`` [[time, id, systolic, diastolic], …];
+`results` and `pressures` give the latest three and six of them. ``life`` {name: [time, id, value]}; ``fam`` {condition:
+[time, id, 1]}, with ``asked`` [time, id, conditions] for the event that told it all; ``ascvd`` and ``early-cvd`` are of
+first-degree relatives. What stood before the newest habit or family history is in ``past`` (`streams.standing`).
 """
 
-from bisect import insort
 from typing import Any
 
 from schemas.examination import HEALTH, RECORDED
 from schemas.history import FAMILY, FIRST, LIFESTYLE
+from streams import standing
 from streams.case import Case
 from streams.state import State, newest
 
@@ -31,8 +32,20 @@ AT_A_VISIT = {
 
 def lab(state: State, name: str) -> Any:
     """The newest value of an examination, or ``None``."""
-    values = state.get("lab", {}).get(name)
+    values = results(state, name)
     return values[-1][2] if values else None
+
+
+def results(state: State, name: str) -> list[list[Any]]:
+    """The latest three values of an examination ``[time, id, value]``, newest last."""
+    values: list[list[Any]] = state.get("lab", {}).get(name, [])
+    return values[-KEPT:]
+
+
+def pressures(state: State) -> list[list[Any]]:
+    """The latest six pressures of the office ``[time, id, systolic, diastolic]``, newest last."""
+    values: list[list[Any]] = state.get("office", [])
+    return values[-KEPT_OFFICE:]
 
 
 def said(state: State, name: str) -> Any:
@@ -74,35 +87,28 @@ def visited(case: Case) -> None:
 
 def measured(case: Case, name: str, value: Any) -> None:
     """Keep a value of an examination."""
-    _keep(case.state.setdefault("lab", {}).setdefault(name, []), [_time(case), case.event.identity, value], KEPT)
+    entries = case.state.setdefault("lab", {}).setdefault(name, [])
+    standing.keep(entries, [_time(case), case.event.identity, value], KEPT, case.now)
 
 
 def in_office(case: Case, systolic: float, diastolic: float) -> None:
     """Keep a pressure of the office."""
     entry = [_time(case), case.event.identity, systolic, diastolic]
-    _keep(case.state.setdefault("office", []), entry, KEPT_OFFICE)
-
-
-def _keep(entries: list[list[Any]], entry: list[Any], most: int) -> None:
-    if all(other[1] != entry[1] for other in entries):
-        insort(entries, entry, key=lambda one: (one[0], one[1]))
-        del entries[:-most]
+    standing.keep(case.state.setdefault("office", []), entry, KEPT_OFFICE, case.now)
 
 
 def habits(case: Case, told: dict[str, Any]) -> None:
     """Keep habits; who smokes follows from what was said last, in words or as cigarettes a day."""
-    life: dict[str, list[Any]] = case.state.get("life", {})
-    time, id = _time(case), case.event.identity
     for name, value in told.items():
-        key = "smoking_said" if name == "smoking" else name
-        if value not in (None, []) and newest(life.get(key), time, id):
-            life[key] = [time, id, value]
-    if life:
-        case.state["life"] = life
-        _smoking(life)
+        if value not in (None, []):
+            key = "smoking_said" if name == "smoking" else name
+            standing.note(case.state, "life", key, [_time(case), case.event.identity, value], case.now)
+    if "life" in case.state:
+        _smoking(case.state["life"])
 
 
 def _smoking(life: dict[str, list[Any]]) -> None:
+    life.pop("smoking", None)
     words, count = life.get("smoking_said"), life.get("smoking_per_day")
     if count is None or (words is not None and words[:2] >= count[:2]):
         if words is not None:
@@ -111,26 +117,29 @@ def _smoking(life: dict[str, list[Any]]) -> None:
         life["smoking"] = [*count[:2], "current"]
     elif words is not None:
         life["smoking"] = [*count[:2], "former" if words[2] == "current" else words[2]]
-    else:
-        life.pop("smoking", None)  # no cigarette today says nothing of the years before
+    # else: no cigarette today says nothing of the years before
 
 
 def family(case: Case) -> None:
     """The whole family history, as it is told now."""
-    event, before = case.event, case.state.get("fam", {}).get("asked")
-    if not newest(before, _time(case), event.identity):
-        return
-    stamp = [_time(case), event.identity]
-    told: dict[str, list[Any]] = {"asked": [*stamp, 0]}
-    for one in event.data["relatives"]:
+    told: set[str] = set()
+    for one in case.event.data["relatives"]:
         condition, relative = one["condition"], one["relative"]
         near = relative in FIRST
-        told[condition if near or condition != "diabetes" else "diabetes-second-degree"] = [*stamp, 1]
+        told.add(condition if near or condition != "diabetes" else "diabetes-second-degree")
         if condition in CARDIOVASCULAR and near:
-            told["ascvd"] = [*stamp, 1]
+            told.add("ascvd")
             if one.get("onset_age") is not None and one["onset_age"] < EARLY[relative]:
-                told["early-cvd"] = [*stamp, 1]
-    case.state["fam"] = told
+                told.add("early-cvd")
+    standing.note(case.state, "fam", "asked", [_time(case), case.event.identity, sorted(told)], case.now)
+    _family(case.state)
+
+
+def _family(state: State) -> None:
+    """Spread what was told last over the conditions."""
+    if "fam" in state:
+        time, id, told = asked = state["fam"]["asked"]
+        state["fam"] = {"asked": asked, **{name: [time, id, 1] for name in told}}
 
 
 def adherence(case: Case) -> None:
@@ -153,17 +162,19 @@ def take_back(state: State, id: str) -> bool:
         for entry in [entry for entry in kept if entry[1] == id]:
             kept.remove(entry)
             found = True
-    for name in ("lab", "life", "fam"):
-        entries = state.get(name, {})
-        for key in [key for key, entry in entries.items() if not entry or (name != "lab" and entry[1] == id)]:
-            del entries[key]
-            found = True
-        if name in state and not entries:
+    for name in [name for name, values in state.get("lab", {}).items() if not values]:
+        del state["lab"][name]
+    for name in ("lab", "office"):
+        if name in state and not state[name]:
             del state[name]
-    if state.get("office") == []:
-        del state["office"]
-    if found and "life" in state:
-        _smoking(state["life"])
+    if "life" in state:
+        state["life"].pop("smoking", None)  # it follows from the others
+        found |= standing.take_back(state, "life", id)
+        _smoking(state.get("life", {}))
+    if "fam" in state:
+        state["fam"] = {"asked": state["fam"]["asked"]}
+        found |= standing.take_back(state, "fam", id)
+        _family(state)
     return found
 
 

@@ -32,3 +32,14 @@ def since(state: State, code: str) -> int:
             break
         first = entry[0]
     return first
+
+
+def take_back(state: State, id: str) -> None:
+    """The prescription or stop ``id`` was never made."""
+    regimen = state.get("regimen", {})
+    for code, told in list(regimen.items()):
+        told[:] = [entry for entry in told if entry[1] != id]
+        if not told:
+            del regimen[code]
+    if "regimen" in state and not regimen:
+        del state["regimen"]

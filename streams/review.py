@@ -13,6 +13,7 @@ from streams.case import Case
 from streams.control import BLOOD_PRESSURE, GLUCOSE
 from streams.event import rfc3339
 from streams.guidance.codes import codes
+from streams.person import pressures, results
 from streams.regimen import STOPPED, since
 from streams.rules import Rule, approved
 from streams.scores.person import known
@@ -93,8 +94,8 @@ def inertia(case: Case, rule: Rule) -> Prompt | None:
     lowering = case.rule("bp-sustained-high").limits["antihypertensives"]
     told = case.state.get("control", {})
     for area, measure, rows, groups in (
-        (BLOOD_PRESSURE, "office-systolic", _by_day(case, case.state.get("office", [])), lowering),
-        (GLUCOSE, "fasting-glucose", _by_day(case, case.state.get("lab", {}).get("fasting_glucose", [])), ["A10"]),
+        (BLOOD_PRESSURE, "office-systolic", _by_day(case, pressures(case.state)), lowering),
+        (GLUCOSE, "fasting-glucose", _by_day(case, results(case.state, "fasting_glucose")), ["A10"]),
     ):
         limits = {limit[0]: limit[1] for limit in told.get(area, (None, [], [], []))[3]}
         if measure not in limits or len(rows) < 2:
@@ -168,8 +169,7 @@ def _result(case: Case, name: str) -> list[list[Any]]:
     if name == "egfr":
         found = known(case).get(name)
         return [] if found is None or found.value is None else [[found.time, found.event, found.value]]
-    rows: list[list[Any]] = case.state.get("lab", {}).get(name, [])
-    return rows[-1:]
+    return results(case.state, name)[-1:]
 
 
 def resistant(case: Case, rule: Rule) -> Prompt | None:
@@ -200,7 +200,7 @@ def labs(case: Case, rule: Rule) -> Prompt | None:
         return None
     findings = []
     for name in ("potassium", "creatinine"):
-        values = case.state.get("lab", {}).get(name, [])
+        values = results(case.state, name)
         until = values[-1][0] + rule.limits["labs_days"] * DAY if values else 0
         if until > case.now:
             case.wake_at(until)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from streams.calendar import DAY, birthday, day_of, day_text
 from streams.case import Case
+from streams.person import pressures
 from streams.scores.inputs import Unusable
 from streams.scores.model import in_force
 from streams.scores.run import run
@@ -118,7 +119,7 @@ def _measured(state: State, names: list[str], found: dict[str, Known]) -> None:
 
 def _office(state: State, limits: dict[str, list[float]], found: dict[str, Known]) -> None:
     """The latest pressure of the office, and the highest grade of those kept."""
-    office = state.get("office")
+    office = pressures(state)
     if not office:
         return
     time, id, systolic, diastolic = office[-1][:4]

@@ -3,7 +3,11 @@
 import random
 from typing import Any
 
-from streams import person
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams import person, regimen
+from streams.event import uuid5
 from tests.core.resident import DAY, HOUR, START, Resident
 
 CHRONIC = "chronic."
@@ -22,7 +26,7 @@ def test_the_newest_of_three_values_counts() -> None:
     r = Resident()
     for day, value in ((0, 5.0), (20, 5.2), (10, 5.1), (30, 5.3)):
         exam(r, START + day * DAY, recorded=START + 40 * DAY, ldl_cholesterol=value)
-    assert [entry[2] for entry in r.state["lab"]["ldl_cholesterol"]] == [5.1, 5.2, 5.3]
+    assert [entry[2] for entry in person.results(r.state, "ldl_cholesterol")] == [5.1, 5.2, 5.3]
     assert person.lab(r.state, "ldl_cholesterol") == 5.3
     assert person.lab(r.state, "uric_acid") is None
 
@@ -103,12 +107,12 @@ def test_the_family_history_is_the_whole_one_told_last() -> None:
         {"condition": "stroke", "relative": "mother", "onset_age": 65},
     ]
     r.event(f"{CHRONIC}family-history-recorded.v1", {"relatives": ill}, START)
-    holds = {name for name, entry in r.state["fam"].items() if entry[2]}
-    assert holds == {"diabetes-second-degree", "coronary-heart-disease", "early-cvd", "stroke"}
+    ascvd = {"coronary-heart-disease", "stroke", "ascvd", "early-cvd"}
+    assert r.state["fam"].keys() == {"asked", "diabetes-second-degree"} | ascvd
     r.event(f"{CHRONIC}family-history-recorded.v1", {"relatives": []}, START + DAY)
-    assert {name: entry[2] for name, entry in r.state["fam"].items()} == {"asked": 0}
+    assert {name: entry[2] for name, entry in r.state["fam"].items()} == {"asked": []}
     r.event(f"{CHRONIC}family-history-recorded.v1", {"relatives": ill}, START - DAY, recorded=START + 2 * DAY)
-    assert {name for name, entry in r.state["fam"].items() if entry[2]} == set()
+    assert r.state["fam"].keys() == {"asked"}
 
 
 def test_the_annual_examination_measures_the_higher_arm_and_settles_the_check() -> None:
@@ -146,3 +150,85 @@ def test_order_and_copies_do_not_matter() -> None:
             r.event(type, data, time, id=id, recorded=START + n)
         states.append({name: r.state[name] for name in ("lab", "life")})
     assert all(state == states[0] for state in states)
+
+
+#: Of one person, newest last; each may be taken back.
+SAID: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "smoking": ("chronic.lifestyle-recorded.v1", [{"smoking": word} for word in ("current", "never", "former") * 2]),
+    "cigarettes": ("chronic.lifestyle-recorded.v1", [{"smoking_per_day": n} for n in (10, 0, 5, 0)]),
+    "family": (
+        "chronic.family-history-recorded.v1",
+        [{"relatives": [{"condition": c, "relative": "father"} for c in told]}
+         for told in (["diabetes"], [], ["stroke"], ["diabetes", "stroke"])],
+    ),
+    "lab": (
+        "examination.recorded.v1",
+        [{"results": [{"name": "weight", "value": 70 + n, "unit": "kg"}]} for n in range(4)],
+    ),
+    "diagnosis": (
+        "chronic.condition-diagnosed.v1", [{"code": "I10", "certainty": c} for c in ("confirmed", "suspected") * 2],
+    ),
+    "drug": ("chronic.medication-prescribed.v1", [{"code": "C08CA01", "dose": f"{n} mg"} for n in (5, 10, 5, 2.5)]),
+}  # fmt: skip
+
+
+def stands(resident: Resident) -> dict[str, Any]:
+    """What readers see of a person."""
+    state = resident.state
+    kept = {name: state.get(name) for name in ("life", "fam", "dx", "rx")}
+    since = {code: regimen.since(state, code) for code in state.get("rx", {})}
+    return {**kept, "since": since, "lab": person.results(state, "weight"), "office": person.pressures(state)}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted(SAID)), st.integers(0, 3), st.booleans()),
+        max_size=12, unique_by=lambda one: one[:2],
+    ),
+    st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_what_stands_is_what_was_never_taken_back_whatever_the_order(
+    said: list[tuple[str, int, bool]], chance: random.Random
+) -> None:
+    events = []
+    for what, n, wrong in said:
+        type, told = SAID[what]
+        events.append((type, told[n], START - (5 - n) * HOUR, f"{what}{n}"))
+        if wrong:
+            retracted = {"reading": uuid5(f"{what}{n}"), "reason": "entered-in-error"}
+            events.append(("reading.retracted.v1", retracted, START, f"not/{what}{n}"))
+
+    def folded(told: list[tuple[str, dict[str, Any], int, str]]) -> Resident:
+        resident = Resident()
+        for at, (type, data, time, id) in enumerate(told):
+            resident.event(type, data, time, id=id, recorded=START + at)
+        return resident
+
+    shuffled = list(events)
+    chance.shuffle(shuffled)
+    taken_back = {event[1]["reading"] for event in events if event[0].startswith("reading")}
+    never = folded([e for e in events if not e[0].startswith("reading") and uuid5(e[3]) not in taken_back])
+    assert stands(folded(events)) == stands(folded(shuffled)) == stands(never)
+
+
+def test_a_habit_taken_back_gives_way_to_the_one_before() -> None:
+    r = Resident()
+    for day, word in ((0, "current"), (1, "never")):
+        r.event("chronic.lifestyle-recorded.v1", {"smoking": word}, START + day * DAY, id=word)
+    r.event("reading.retracted.v1", {"reading": uuid5("never"), "reason": "entered-in-error"}, START + 2 * DAY)
+    assert person.said(r.state, "smoking") == "current"
+
+
+def test_a_diagnosis_and_a_drug_entered_in_error_never_held() -> None:
+    r = Resident()
+    for type, code in (("condition-diagnosed", "I10"), ("medication-prescribed", "C08CA01")):
+        r.event(f"chronic.{type}.v1", {"code": code}, START, id=code)
+    for code in ("I10", "C08CA01"):
+        r.event(
+            "reading.retracted.v1",
+            {"reading": uuid5(code), "reason": "entered-in-error"},
+            START + DAY,
+            id=f"not/{code}",
+        )
+    assert not {"dx", "rx", "regimen", "past"} & r.state.keys()

@@ -24,8 +24,10 @@ from schemas.registry import parse
 
 router = APIRouter(prefix="/v1", tags=["events"])
 AHEAD = timedelta(minutes=5)  # clocks of other systems may be ahead of ours by this much
-#: Who is on duty is for an institution's own manager to say, too.
-ROSTER = frozenset({"mailiu.organization.rota-set.v1", "mailiu.organization.leave-recorded.v1"})
+#: Who is on duty, and how many people a team can see, is for an institution's own manager to say, too.
+ROSTER = frozenset(
+    f"mailiu.organization.{what}.v1" for what in ("rota-set", "leave-recorded", "visit-slots-set")
+)  # fmt: skip
 ADMIN_ONLY = frozenset(organization.EVENTS) | frozenset(rule.EVENTS)
 
 BODY = {

@@ -98,6 +98,7 @@ def test_a_task_from_the_diagnosis_to_the_visit(team: Team) -> None:
 
 def test_a_task_of_ones_own(team: Team) -> None:
     resident = team.resident()
+    assert team.get(f"/v1/residents/{resident}")["resident"] == resident
     said = team.act("/v1/tasks", resident=resident, title="Potassium", due=str(today()), priority="high")
     [task] = team.tasks(resident=resident)
     assert (task["order"], task["title"], task["kind"], task["status"]) == (
@@ -138,7 +139,8 @@ def test_pages_follow_each_other_without_gap(team: Team) -> None:
 def test_the_week_is_planned_with_reasons_and_becomes_appointments(api: httpx.Client) -> None:
     team = Team(api)
     slots = {"team": "T1", "slots": [1, 1, 1, 1, 1, 0, 0], "village_days": [{"village": "V1", "weekday": 3}]}
-    team.post(team.event("mailiu.organization.visit-slots-set.v1", team.id, slots))
+    said = team.event("mailiu.organization.visit-slots-set.v1", team.id, slots)
+    assert api.post("/v1/events", headers=team.token("manager"), json=said).status_code == 202
     late, later, far, stable = (team.hypertensive(days) for days in (110, 140, 105, 80))
     wife = team.hypertensive(78)
     team.post(

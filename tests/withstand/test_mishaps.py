@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from schemas.envelope import InvalidEvent
+from schemas.measure import measures
 from schemas.registry import parse
 from tests.withstand.life import DAY, HOUR, MINUTE, START, Life
 
@@ -147,3 +148,56 @@ def test_what_the_former_institution_sends_late_still_counts_and_does_not_take_t
     twin.visit(150, 92, START + 8 * DAY, id="late", institution="I02", recorded=START + 12 * DAY)
     assert one.state["inst"][2] == "I02"
     same(one, twin)
+
+
+def laboratory(one: Life, time: int, id: str, **values: float) -> str:
+    """Values of a laboratory in their units, as the gate passes them on."""
+    results = [{"name": name, "value": value, "unit": measures()[name].unit} for name, value in values.items()]
+    received = min(max(time, one.facts["core"]), LATER)
+    return one.event("examination.recorded.v1", {"results": results}, time, id=id, recorded=received).identity
+
+
+def test_mg_dl_taken_for_mmol_is_refused_with_the_limit_and_the_unit_that_was_meant() -> None:
+    sent = {"total_cholesterol": 186, "ldl_cholesterol": 110, "fasting_glucose": 126, "uric_acid": 5.4}
+    for name, value in sent.items():
+        unit = measures()[name].unit
+        said = refused("examination.recorded.v1", {"results": [{"name": name, "value": value, "unit": unit}]})
+        assert said.startswith("data.results.0.value: ")
+        assert "is it in mg/dL?" in said
+        assert str(value) in said
+
+
+def test_a_laboratory_value_that_came_twice_counts_once() -> None:
+    """The same values under the hospital's and the centre's number: facts have both, whatever is said of them is said
+    once; under one number even the facts are the same."""
+    one, twin = lived()
+    for each, ids in ((one, ("his", "his", "centre")), (twin, ("his",))):
+        for id in ids:
+            laboratory(each, START + 9 * DAY, id, total_cholesterol=5.4, ldl_cholesterol=3.9, fasting_glucose=7.8)
+    for each in (one, twin):
+        each.ticks(LATER)
+    assert one.stands() == twin.stands()
+    assert one.state["lab"]["ldl_cholesterol"][-1][2] == twin.state["lab"]["ldl_cholesterol"][-1][2]
+    assert len([o for o in one.outputs if "review" in o.type]) == len([o for o in twin.outputs if "review" in o.type])
+
+
+def test_somebody_elses_laboratory_values_leave_no_score_and_no_control_behind() -> None:
+    one, twin = lived()
+    for each in (one, twin):
+        laboratory(each, START + 8 * DAY, "own", ldl_cholesterol=2.4, creatinine=76)
+    wrong = laboratory(one, START + 9 * DAY, "other", ldl_cholesterol=6.9, creatinine=260)
+    assert one.stands()["scores"] != twin.stands()["scores"]
+    one.event("reading.retracted.v1", {"reading": wrong}, START + 10 * DAY)
+    same(one, twin)
+
+
+def test_a_value_of_the_future_counts_from_its_receipt() -> None:
+    """The API refuses it; from another door it stands as of its receipt, so that a later one takes its place."""
+    one, twin = lived()
+    results = [{"name": "creatinine", "value": 240, "unit": "umol/L"}]
+    one.event("examination.recorded.v1", {"results": results}, START + 400 * DAY, recorded=START + 8 * DAY)
+    for each in (one, twin):
+        laboratory(each, START + 9 * DAY, "now", creatinine=76)
+        each.ticks(LATER)
+    assert one.stands() == twin.stands()
+    assert one.state["lab"]["creatinine"][-1][2] == 76

@@ -20,6 +20,13 @@ PERSONAS = {
     "silent": (2, 136, 84), "wrong-clock": (2, 129, 80), "bad-payload": (1, 131, 82), "pregnant": (1, 142, 91),
     "diabetic": (1, 134, 82),
 }  # fmt: skip
+#: laboratory values at the last check: name, the lowest of them, how much more the next of seven people has, unit
+LABORATORY = (
+    ("total_cholesterol", 4.2, 0.3, "mmol/L"), ("hdl_cholesterol", 1.1, 0.06, "mmol/L"),
+    ("ldl_cholesterol", 2.2, 0.25, "mmol/L"), ("fasting_glucose", 4.9, 0.2, "mmol/L"),
+    ("creatinine", 62, 7, "umol/L"), ("potassium", 3.9, 0.1, "mmol/L"),
+    ("waist", 78, 3, "cm"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ def founding(people: list[Person], now: datetime, seed: int = SEED) -> Iterator[
     for institution, name in CENTRES.items():
         about = {"institution": institution, "name": name, "district": "D01"}
         yield _event("organization.institution-registered.v1", institution, institution, start, about)
+        area = {"north": False, "urban": True}
+        yield _event("organization.area-described.v1", institution, institution, start, area)
         for staff, role in ((f"S-{institution}-1", "doctor"), (f"S-{institution}-2", "nurse")):
             yield _event("organization.staff-registered.v1", staff, institution, start, {"staff": staff, "role": role})
             span = {"start": rfc3339(start), "end": rfc3339(now + timedelta(days=365))}
@@ -111,8 +120,19 @@ def _care(person: Person, now: datetime) -> Iterator[tuple[str, int, dict[str, A
     }  # fmt: skip
     if person.kind == "blood-pressure":
         office = (152, 94) if person.persona == "white-coat" else (person.systolic, person.diastolic)
-        visit = {"blood_pressure": {"systolic": office[0], "diastolic": office[1]}}
-        yield "chronic.follow-up-completed.v2", VISIT, visit
+        yield "chronic.follow-up-completed.v3", VISIT, {
+            "programme": "hypertension", "mode": "clinic", "symptoms": ["none"], "heart_rate": 72 + person.number % 9,
+            "blood_pressure": {"systolic": office[0], "diastolic": office[1]}, "height": 158 + person.number % 17,
+            "weight": 58 + person.number % 23, "adherence": "regular", "adverse_reaction": False,
+            "lifestyle": {"smoking_per_day": 10 * (person.number % 4 == 0), "salt": "medium"},
+        }  # fmt: skip
+    if person.persona != "pregnant":
+        yield "chronic.lifestyle-recorded.v1", VISIT, {"smoking": "current" if person.number % 4 == 0 else "never"}
+        yield "chronic.family-history-recorded.v1", VISIT, {"relatives": []}
+        yield "examination.recorded.v1", VISIT, {"panel": "annual", "results": [
+            {"name": name, "value": round(usual + step * (person.number % 7), 2), "unit": unit}
+            for name, usual, step, unit in LABORATORY
+        ]}  # fmt: skip
 
 
 def _readings(people: list[Person], now: datetime, rng: random.Random) -> Iterator[Event]:

@@ -90,15 +90,23 @@ def test_every_upcaster_leads_one_version_up_to_a_known_type() -> None:
         assert new == f"{stem}.v{int(version) + 1}"
 
 
+#: Contexts with so many events that parts of them have files of their own.
+FILES = {
+    "fold": {"clock"},
+    "resident": {"resident", "consent", "identity", "merge", "round"},
+    "chronic": {"chronic", "follow_up", "history", "guidance"},
+    "organization": {"organization", "round"},
+    "engagement": {"questionnaire"},
+}
+
+
 def test_types_are_named_by_context_and_described() -> None:
     assert EVENTS.keys() >= BROADCAST
     assert not EVENTS.keys() & DERIVED.keys()
     for type, model in {**EVENTS, **DERIVED}.items():
         assert model.__doc__, type
         context = type.split(".")[1]
-        # a resident's events are many: consent, identity and merge have files of their own
-        files = {"fold": {"clock"}, "resident": {"resident", "consent", "identity", "merge"}}.get(context, {context})
-        assert model.__module__.removeprefix("schemas.") in files, type
+        assert model.__module__.removeprefix("schemas.") in FILES.get(context, {context}), type
     assert json_schemas().keys() == EVENTS.keys() | DERIVED.keys()
 
 

@@ -72,7 +72,7 @@ TAGS = [
     {"name": "alerts", "description": "The alert feed and what people do with alerts. 告警与处置。"},
     {"name": "cards", "description": "One card a resident: act, call, hand over. 居民卡片：处置、联系、移交。"},
     {"name": "tasks", "description": "What is to be done for whom, by when and why; the week's plan. 任务与周计划。"},
-    {"name": "rounds", "description": "The digital ward round: who is in need and why, and what was decided. 数字查房。"},
+    {"name": "rounds", "description": "The ward round: who is in need and why, what was decided. 数字查房。"},
     {"name": "notices", "description": "Who was told what, and whether it arrived. 通知与送达。"},
     {"name": "devices", "description": "Devices and what they are asked. 设备与指令。"},
     {"name": "residents", "description": "One resident. 居民个人。"},

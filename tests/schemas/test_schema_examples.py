@@ -23,10 +23,11 @@ ENVELOPE: Registry[Any] = Registry().with_resource(
 )
 #: Refusals that JSON Schema cannot say: a figure against another figure, a day that no calendar has, a zone left out.
 BEYOND_SCHEMA = {
-    "deferred-without-why",
-    "diastolic-not-below-systolic", "swapped-office-pressure", "ends-before-it-starts", "no-such-day",
+    "deferred-without-why", "diastolic-not-below-systolic", "swapped-office-pressure",
+    "ends-before-it-starts", "no-such-day",
     "time-without-offset", "until-without-offset", "no-action-without-why", "reading-is-no-identity",
-    "an-item-is-missing", "no-such-version", "alert-is-no-identity", "merge-is-no-identity", "bad-0", "holds-a-phone-number", "subject-is-an-identity-number",
+    "an-item-is-missing", "no-such-version", "alert-is-no-identity", "merge-is-no-identity",
+    "bad-0", "holds-a-phone-number", "subject-is-an-identity-number",
     "cholesterol-in-mg-dl-as-mmol", "creatinine-in-mg-dl-as-umol", "value-without-unit", "plaque-as-a-number",
     "the-same-twice", "given-is-not-the-value", "a-word-that-the-form-lacks", "a-field-that-the-form-lacks",
 }  # fmt: skip

@@ -75,7 +75,10 @@ DERIVED: dict[str, type[Data]] = (
     | clock.DERIVED
 )
 #: Old type -> (newer type, function that lifts the data).
-UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {**follow_up.UPCASTERS}
+UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    **chronic.UPCASTERS,
+    **follow_up.UPCASTERS,
+}
 #: Type -> function that brings checked data to the form in which they are kept.
 CANONICAL: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {**examination.CANONICAL}
 #: Types that concern many residents and are appended to every partition.

@@ -7,6 +7,7 @@ the latest (time, id) stands.
 from collections.abc import Callable
 
 from schemas import examination, history
+from schemas.chronic import who_code
 from streams import (
     agenda,
     alert,
@@ -117,30 +118,31 @@ def _stand(case: Case, name: str, *values: object) -> bool:
 
 def diagnosed(case: Case) -> Touched:
     """A condition, confirmed or not (only confirmed ones count)."""
-    return _coded(case, "dx", case.event.data.get("certainty", "confirmed") == "confirmed")
+    confirmed = case.event.data.get("certainty", "confirmed") == "confirmed"
+    return _coded(case, "dx", who_code(case.event.data["code"]), confirmed)
 
 
 def resolved(case: Case) -> Touched:
     """A condition no longer holds."""
-    return _coded(case, "dx", False)
+    return _coded(case, "dx", who_code(case.event.data["code"]), False)
 
 
 def prescribed(case: Case) -> Touched:
     """A drug is taken from now on."""
     regimen.note(case)
-    return _coded(case, "rx", True)
+    return _coded(case, "rx", case.event.data["code"], True)
 
 
 def stopped(case: Case) -> Touched:
     """A drug is no longer taken."""
     regimen.note(case)
-    return _coded(case, "rx", False)
+    return _coded(case, "rx", case.event.data["code"], False)
 
 
-def _coded(case: Case, name: str, holds: bool) -> Touched:
+def _coded(case: Case, name: str, code: str, holds: bool) -> Touched:
     event = case.event
     entry = [event.time, event.identity, int(holds)]
-    if not standing.note(case.state, name, event.data["code"], entry, case.now):
+    if not standing.note(case.state, name, code, entry, case.now):
         return NOTHING
     case.state.pop("held", None)
     return PERSON
@@ -305,8 +307,8 @@ STANDING: dict[str, Callable[[Case], Touched]] = {
     "mailiu.resident.contracted.v1": contracted,
     "mailiu.resident.transferred.v1": transferred,
     "mailiu.resident.died.v1": died,
-    "mailiu.chronic.condition-diagnosed.v1": diagnosed,
-    "mailiu.chronic.condition-resolved.v1": resolved,
+    "mailiu.chronic.condition-diagnosed.v2": diagnosed,
+    "mailiu.chronic.condition-resolved.v2": resolved,
     "mailiu.chronic.medication-prescribed.v1": prescribed,
     "mailiu.chronic.medication-stopped.v1": stopped,
     "mailiu.chronic.target-set.v1": target,

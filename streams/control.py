@@ -340,7 +340,7 @@ CONCERNS: dict[str, tuple[str, ...]] = {
     "mailiu.resident.consent-withdrawn.v1": (BLOOD_PRESSURE,),
 }
 TYPES = frozenset(CONCERNS) | {
-    "mailiu.chronic.condition-diagnosed.v1", "mailiu.chronic.condition-resolved.v1",
+    "mailiu.chronic.condition-diagnosed.v2", "mailiu.chronic.condition-resolved.v2",
     "mailiu.chronic.follow-up-completed.v3", "mailiu.chronic.goal-set.v1", "mailiu.chronic.goal-ended.v1",
     "mailiu.resident.registered.v1", "mailiu.resident.details-changed.v1", "mailiu.reading.retracted.v1",
     "mailiu.examination.recorded.v1", "mailiu.examination.health-examined.v1",

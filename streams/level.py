@@ -26,7 +26,7 @@ CODED = ("disease", "diabetes_complicated", "kidney")
 #: What may change a level beside another conclusion.
 TYPES = frozenset(
     {
-        "mailiu.chronic.condition-diagnosed.v1", "mailiu.chronic.condition-resolved.v1", "mailiu.reading.retracted.v1",
+        "mailiu.chronic.condition-diagnosed.v2", "mailiu.chronic.condition-resolved.v2", "mailiu.reading.retracted.v1",
     }
 )  # fmt: skip
 

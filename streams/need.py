@@ -26,7 +26,7 @@ Reason = dict[str, Any]
 #: What changes the round without anything else being put out.
 TYPES = frozenset(
     {
-        "mailiu.chronic.condition-diagnosed.v1", "mailiu.chronic.condition-resolved.v1", "mailiu.resident.died.v1",
+        "mailiu.chronic.condition-diagnosed.v2", "mailiu.chronic.condition-resolved.v2", "mailiu.resident.died.v1",
         *(
             f"mailiu.resident.{what}.v1"
             for what in (

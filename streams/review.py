@@ -220,8 +220,8 @@ KINDS: dict[str, Callable[[Case, Rule], Prompt | None]] = {
 }
 TYPES = frozenset(
     {
-        PRESCRIBED, STOPPED, ANSWERED, "mailiu.chronic.condition-diagnosed.v1",
-        "mailiu.chronic.condition-resolved.v1", "mailiu.chronic.follow-up-completed.v3",
+        PRESCRIBED, STOPPED, ANSWERED, "mailiu.chronic.condition-diagnosed.v2",
+        "mailiu.chronic.condition-resolved.v2", "mailiu.chronic.follow-up-completed.v3",
         "mailiu.examination.recorded.v1", "mailiu.examination.health-examined.v1", "mailiu.reading.retracted.v1",
     }
 )  # fmt: skip

@@ -35,7 +35,7 @@ _STATUS_EVENT = {"due": "fell-due", "overdue": "overdue"}
 TYPES = frozenset(
     {
         follow_up.COMPLETED,
-        *(f"mailiu.chronic.{what}.v1" for what in ("condition-diagnosed", "condition-resolved")),
+        *(f"mailiu.chronic.{what}.v2" for what in ("condition-diagnosed", "condition-resolved")),
         *(
             f"mailiu.resident.{what}.v1"
             for what in (

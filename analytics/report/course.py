@@ -6,13 +6,14 @@ from typing import Any
 from analytics.report.facts import Facts, Row
 from analytics.report.model import Change, Condition, Drug
 from analytics.report.names import name
+from schemas.chronic import who_code
 
 
 def conditions(facts: Facts) -> list[Condition]:
     """Every condition that was ever diagnosed, those that hold first; a repeated diagnosis is one condition."""
     found: dict[str, list[Row]] = {}
     for event in [*facts.of("condition-diagnosed"), *facts.of("condition-resolved")]:
-        found.setdefault(event["data"]["code"], []).append(event)
+        found.setdefault(who_code(event["data"]["code"]), []).append(event)
     conditions = []
     for code, events in found.items():
         events.sort(key=lambda event: (event["time"], str(event["id"])))

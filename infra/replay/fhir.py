@@ -15,6 +15,7 @@ from infra.replay.mapping import Target, content_id, instant
 from mqtt_ingest import fhir_lab
 from mqtt_ingest.decoded import Undecodable, plain, shown
 from mqtt_ingest.fhir import effective, observation
+from schemas.chronic import DIAGNOSED, RESOLVED
 from schemas.envelope import InvalidEvent
 from schemas.examination import RECORDED
 
@@ -22,8 +23,7 @@ Made = tuple[list[dict[str, Any] | InvalidEvent], str | None]
 ICD10 = ("http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10-cn")
 ATC = ("http://www.whocc.no/atc",)
 SEX = {"male": "male", "female": "female", "other": "unknown", "unknown": "unknown"}
-CERTAINTY = {"confirmed": "confirmed", "provisional": "suspected", "differential": "suspected",
-             "unconfirmed": "suspected"}  # fmt: skip
+CERTAINTY = ("confirmed", "provisional", "differential", "unconfirmed")
 
 
 def events_of(resource: dict[str, Any], target: Target) -> Made:
@@ -113,14 +113,14 @@ def _condition(resource: dict[str, Any], target: Target) -> Made:
     if status not in CERTAINTY:
         return [], f"the condition is {status}"
     onset, subject = resource.get("onsetDateTime"), _subject(resource, target)
-    data: dict[str, Any] = {"code": code, "certainty": CERTAINTY[status]}
+    data: dict[str, Any] = {"code": code, "certainty": status}
     if isinstance(onset, str) and len(onset) >= 10:
         data["onset"] = onset[:10]
     since = _time("recordedDate", resource.get("recordedDate") or onset)
-    made = [_event(resource, "mailiu.chronic.condition-diagnosed.v1", subject, since, data, target)]
+    made = [_event(resource, DIAGNOSED, subject, since, data, target)]
     if ended := resource.get("abatementDateTime"):
         time = _time("abatementDateTime", ended)
-        made.append(_event(resource, "mailiu.chronic.condition-resolved.v1", subject, time, {"code": code}, target))
+        made.append(_event(resource, RESOLVED, subject, time, {"code": code}, target))
     return list(made), None
 
 

@@ -10,8 +10,10 @@ CREATE TABLE chronic_events_v1
     knowntime         DateTime64(3, 'UTC') COMMENT 'from when on an answer as of an instant may know it',
     institution       LowCardinality(String) COMMENT 'institution at which it happened',
     actor             Nullable(String) COMMENT 'staff member or resident who acted',
-    code              LowCardinality(String) COMMENT 'condition by ICD-10 or drug by ATC code; empty for other events',
-    certainty         LowCardinality(Nullable(String)) COMMENT 'condition: confirmed or suspected',
+    code              LowCardinality(String) COMMENT 'condition by ICD-10 as coded, or drug by ATC code; empty for other events',
+    certainty         LowCardinality(Nullable(String)) COMMENT 'condition: confirmed, provisional, differential or unconfirmed',
+    category          LowCardinality(Nullable(String)) COMMENT 'condition: problem-list-item or encounter-diagnosis',
+    diagnoser         Nullable(String) COMMENT 'condition: who made the diagnosis or says that it no longer holds',
     onset             Nullable(Date32) COMMENT 'condition: day of onset',
     dose              Nullable(String) COMMENT 'drug: dose as written',
     frequency         Nullable(String) COMMENT 'drug: frequency as written',
@@ -41,7 +43,7 @@ WITH
     JSONExtract(coalesce(upcast, value), 'Tuple(
         institution Nullable(String), actor Nullable(String),
         data Tuple(
-            code Nullable(String), certainty Nullable(String), onset Nullable(String), dose Nullable(String),
+            code Nullable(String), certainty Nullable(String), category Nullable(String), diagnoser Nullable(String), onset Nullable(String), dose Nullable(String),
             frequency Nullable(String), start Nullable(String), reason Nullable(String), programme Nullable(String),
             mode Nullable(String), fasting_glucose Nullable(Float64), adverse_reaction Nullable(Bool),
             blood_pressure Tuple(systolic Nullable(Float64), diastolic Nullable(Float64)),
@@ -61,6 +63,8 @@ SELECT
     tupleElement(fields, 'actor') AS actor,
     ifNull(tupleElement(data, 'code'), '') AS code,
     if(event = 'condition-diagnosed', ifNull(tupleElement(data, 'certainty'), 'confirmed'), NULL) AS certainty,
+    tupleElement(data, 'category') AS category,
+    tupleElement(data, 'diagnoser') AS diagnoser,
     toDate32OrNull(tupleElement(data, 'onset')) AS onset,
     tupleElement(data, 'dose') AS dose,
     tupleElement(data, 'frequency') AS frequency,
@@ -90,16 +94,21 @@ SELECT
 FROM log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.chronic.symptom-reported.v1', 'mailiu.chronic.condition-diagnosed.v1',
-    'mailiu.chronic.condition-resolved.v1', 'mailiu.chronic.medication-prescribed.v1',
+    'mailiu.chronic.condition-resolved.v1', 'mailiu.chronic.condition-diagnosed.v2',
+    'mailiu.chronic.condition-resolved.v2', 'mailiu.chronic.medication-prescribed.v1',
     'mailiu.chronic.medication-stopped.v1', 'mailiu.chronic.follow-up-completed.v1',
     'mailiu.chronic.follow-up-completed.v2', 'mailiu.chronic.follow-up-completed.v3',
     'mailiu.chronic.target-set.v1'
 );
 
+-- What was entered in error, and so retracted, was never diagnosed and never prescribed.
 CREATE OR REPLACE VIEW conditions AS
 SELECT
     resident,
-    code,
+    extract(e.code, '^[A-Z][0-9]{2}(?:\\.[0-9])?') AS code,
+    argMaxIf(e.code, (e.time, e.offset), e.event = 'condition-diagnosed') AS original,
+    argMaxIf(tuple(e.category), (e.time, e.offset), e.event = 'condition-diagnosed').1 AS category,
+    argMaxIf(tuple(e.diagnoser), (e.time, e.offset), e.event = 'condition-diagnosed').1 AS diagnoser,
     argMaxIf(e.certainty, (e.time, e.offset), e.event = 'condition-diagnosed') AS certainty,
     argMaxIf(e.onset, (e.time, e.offset), e.event = 'condition-diagnosed') AS onset,
     minIfOrNull(e.time, e.event = 'condition-diagnosed') AS first_diagnosed_time,
@@ -109,10 +118,14 @@ SELECT
     max(e.knowntime) AS knowntime
 FROM chronic_events_v1 AS e FINAL
 WHERE e.missing = '' AND e.event IN ('condition-diagnosed', 'condition-resolved')
-GROUP BY resident, code;
+    AND (e.resident, e.id) NOT IN (SELECT r.resident, r.reading FROM retractions AS r)
+GROUP BY resident, extract(e.code, '^[A-Z][0-9]{2}(?:\\.[0-9])?');
 
 ALTER TABLE conditions
-    COMMENT COLUMN code 'condition by ICD-10',
+    COMMENT COLUMN code 'condition by the WHO category of ICD-10',
+    COMMENT COLUMN original 'the code as it was given with the latest diagnosis',
+    COMMENT COLUMN category 'problem-list-item or encounter-diagnosis, of the latest diagnosis',
+    COMMENT COLUMN diagnoser 'who made the latest diagnosis',
     COMMENT COLUMN first_diagnosed_time 'first diagnosis',
     COMMENT COLUMN diagnosed_time 'latest diagnosis; NULL where only its end is known',
     COMMENT COLUMN resolved_time 'when it ended; NULL while it holds';
@@ -131,6 +144,7 @@ SELECT
     max(e.knowntime) AS knowntime
 FROM chronic_events_v1 AS e FINAL
 WHERE e.missing = '' AND e.event IN ('medication-prescribed', 'medication-stopped')
+    AND (e.resident, e.id) NOT IN (SELECT r.resident, r.reading FROM retractions AS r)
 GROUP BY resident, code;
 
 ALTER TABLE medications

@@ -86,6 +86,7 @@ FROM (
     WHERE topic = 'events' AND log.time IS NOT NULL AND (
         type IN (
             'mailiu.chronic.condition-diagnosed.v1', 'mailiu.chronic.condition-resolved.v1',
+            'mailiu.chronic.condition-diagnosed.v2', 'mailiu.chronic.condition-resolved.v2',
             'mailiu.chronic.medication-prescribed.v1', 'mailiu.chronic.follow-up-completed.v1',
             'mailiu.chronic.follow-up-completed.v2', 'mailiu.chronic.follow-up-completed.v3',
             'mailiu.resident.registered.v1', 'mailiu.resident.contracted.v1',

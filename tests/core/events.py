@@ -40,7 +40,11 @@ def from_schema(schema: dict[str, Any], defs: dict[str, Any]) -> st.SearchStrate
             low, high = schema.get("minimum", 0), schema.get("maximum", 400)
             return st.floats(low, high, allow_nan=False) | st.integers(int(low) + 1, int(high))
         case "array":
-            return st.lists(from_schema(schema["items"], defs), min_size=(least := schema.get("minItems", 0)), max_size=max(4, least))
+            return st.lists(
+                from_schema(schema["items"], defs),
+                min_size=(least := schema.get("minItems", 0)),
+                max_size=max(4, least),
+            )
         case "object":
             fields = schema.get("properties", {})
             needed = set(schema.get("required", ()))
@@ -152,7 +156,7 @@ def days_of_a_resident(draw: st.DrawFn) -> list[tuple[str, dict[str, Any], int]]
     for type in (
         "mailiu.chronic.symptom-reported.v1", "mailiu.device.measurement-failed.v1", "mailiu.chronic.target-set.v1",
         "mailiu.chronic.medication-prescribed.v1", "mailiu.chronic.medication-stopped.v1",
-        "mailiu.chronic.condition-diagnosed.v1", "mailiu.chronic.condition-resolved.v1",
+        "mailiu.chronic.condition-diagnosed.v2", "mailiu.chronic.condition-resolved.v2",
         "mailiu.maternal.pregnancy-registered.v1", "mailiu.maternal.delivery-recorded.v1",
         "mailiu.maternal.preconception-recorded.v1",
         "mailiu.monitoring.plan-set.v1", "mailiu.monitoring.paused.v1", "mailiu.monitoring.ended.v1",

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from schemas.registry import upcast
 from streams.event import TICK, Input, Output, instant, rfc3339, uuid5
 from streams.fold import due, fold, learn, new_facts
 
@@ -44,11 +45,12 @@ class Resident:
         subject: str | None = None,
     ) -> Input:
         """Fold an event of ``mailiu.<type>``; recorded when it happened unless said otherwise."""
+        type, data = upcast(f"mailiu.{type}", data)
         event = Input(
             0,
             self.offset,
             uuid5(id or f"{self.subject}/{self.offset}"),
-            f"mailiu.{type}",
+            type,
             subject or self.subject,
             time,
             time if recorded is None else recorded,

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from schemas.merge import CARRY
-from schemas.registry import DERIVED
+from schemas.registry import DERIVED, upcast
 from streams import fold as mailiu
 from streams.carrier import history, parts
 from streams.event import Input, Output, uuid5
@@ -53,8 +53,9 @@ class Log:
         self, subject: str, type: str, data: dict[str, Any], time: int, id: str | None = None, **more: Any
     ) -> Input:
         """Fold an event that is recorded when it happened; what it asks to be carried waits."""
+        type, data = upcast(f"mailiu.{type}", data)
         event = Input(
-            0, self.offset, uuid5(id or f"{subject}/{self.offset}"), f"mailiu.{type}", subject, time,
+            0, self.offset, uuid5(id or f"{subject}/{self.offset}"), type, subject, time,
             more.get("recorded", time), data, more.get("institution", "I01"), more.get("actor"),
         )  # fmt: skip
         self.offset += 1

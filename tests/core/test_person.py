@@ -232,3 +232,13 @@ def test_a_diagnosis_and_a_drug_entered_in_error_never_held() -> None:
             id=f"not/{code}",
         )
     assert not {"dx", "rx", "regimen", "past"} & r.state.keys()
+
+
+def test_a_national_code_counts_as_the_category_of_the_who() -> None:
+    r = Resident()
+    for code in ("I10.x00x002", "E11.900x001"):
+        r.event("chronic.condition-diagnosed.v2", {"code": code, "certainty": "confirmed"}, START)
+    assert {code: entry[2] for code, entry in r.state["dx"].items()} == {"I10": 1, "E11.9": 1}
+    r.event("chronic.condition-diagnosed.v2", {"code": "E11.901", "certainty": "differential"}, START + HOUR)
+    r.event("chronic.condition-resolved.v2", {"code": "I10"}, START + HOUR)
+    assert {code: entry[2] for code, entry in r.state["dx"].items()} == {"I10": 0, "E11.9": 0}

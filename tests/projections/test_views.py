@@ -295,6 +295,45 @@ def test_conditions_and_medication_show_what_holds(database: Database) -> None:
     assert list(row.values()) == [130.0, "diabetes", "2026-09-01"]
 
 
+def test_a_diagnosis_is_kept_as_coded_and_served_by_the_category_of_the_who(database: Database) -> None:
+    told = {"code": "I10.x00x002", "certainty": "confirmed", "category": "problem-list-item", "diagnoser": "S-101"}
+    database.play(
+        event("chronic.condition-diagnosed.v1", "R1", "2026-01-01T00:00:00Z", code="I10", certainty="suspected"),
+        event("chronic.condition-diagnosed.v1", "R1", "2026-01-01T00:00:00Z", "b", code="E11", certainty="suspected"),
+        event("chronic.condition-diagnosed.v2", "R1", "2026-01-02T00:00:00Z", **told),
+    )
+    columns = "code, original, certainty, category, diagnoser"
+    assert [tuple(row.values()) for row in database.rows(f"SELECT {columns} FROM conditions ORDER BY code")] == [
+        ("E11", "E11", "provisional", None, None),
+        ("I10", "I10.x00x002", "confirmed", "problem-list-item", "S-101"),
+    ]
+
+
+def test_what_was_entered_in_error_was_never_diagnosed_and_never_prescribed(database: Database) -> None:
+    def entered(type: str, id: str, day: int, **data: object) -> dict:
+        return event(f"chronic.{type}.v1", "R1", f"2026-01-{day:02d}T00:00:00Z", id, **data)
+
+    def in_error(id: str) -> dict:
+        wrong = {"reading": str(identity("test", id)), "reason": "entered-in-error"}
+        return event("reading.retracted.v1", "R1", "2026-02-01T00:00:00Z", f"not/{id}", **wrong)
+
+    database.play(
+        in_error("no-diabetes"),
+        entered("condition-diagnosed", "no-diabetes", 1, code="E11.9"),
+        entered("condition-diagnosed", "hypertension", 1, code="I10", onset="2020-05-01"),
+        entered("condition-resolved", "not-resolved", 2, code="I10"), in_error("not-resolved"),
+        entered("medication-prescribed", "drug", 1, code="C08CA01", dose="5 mg"),
+        entered("medication-prescribed", "wrong-dose", 2, code="C08CA01", dose="50 mg"), in_error("wrong-dose"),
+        entered("medication-prescribed", "wrong-drug", 2, code="A10BA02"), in_error("wrong-drug"),
+    )  # fmt: skip
+    assert database.rows("SELECT code, onset, resolved_time FROM conditions") == [
+        {"code": "I10", "onset": "2020-05-01", "resolved_time": None}
+    ]
+    assert database.rows("SELECT code, dose, stopped_time FROM medications") == [
+        {"code": "C08CA01", "dose": "5 mg", "stopped_time": None}
+    ]
+
+
 def test_an_old_log_is_read_in_its_newest_form(database: Database) -> None:
     [record] = database.play(
         event(

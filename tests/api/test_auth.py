@@ -74,8 +74,8 @@ def test_a_token_is_not_issued_for_nonsense(arguments: Any, says: str) -> None:
         issue(*arguments)
 
 
-#: Who may do what, from the design: a manager sees no person but says who is on duty, an analyst neither, a nurse closes
-#: no red alert, and names in the clear are for clinicians and nurses.
+#: Who may do what, from the design: a manager sees no person but says who is on duty, an analyst neither, a nurse
+#: closes no red alert, and names in the clear are for clinicians and nurses.
 ALLOWED: dict[Role, set[Right]] = {
     "clinician": {
         "append", "alerts", "act", "close-red", "residents", "identify", "names", "statistics", "exact", "operate",

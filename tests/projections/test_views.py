@@ -144,6 +144,9 @@ def test_a_batch_that_arrives_twice_changes_nothing(database: Database) -> None:
         assert once.content() == before
 
 
+SESSION = "0b0e7c35-6d0c-5b1e-9f6e-3a5b1f0e7c35"
+
+
 def test_what_goes_to_every_partition_is_read_once(database: Database) -> None:
     types = {
         "organization.institution-registered.v1": {"institution": "I01", "name": "东风社区卫生服务中心"},
@@ -157,6 +160,9 @@ def test_what_goes_to_every_partition_is_read_once(database: Database) -> None:
         "organization.leave-recorded.v1": {
             "staff": "S1", "start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z",
         },
+        "organization.visit-slots-set.v1": {"team": "T1", "slots": [12, 12, 12, 12, 8, 0, 0]},
+        "organization.round-opened.v1": {"session": SESSION},
+        "organization.round-closed.v1": {"session": SESSION, "summary": {"decided": 2, "left": 1}},
         "rule.activated.v1": {"rule": "bp-crisis", "version": 2},
         "rule.approved.v1": {"rule": "bp-crisis", "version": 2, "physician": "S9"},
         "device.model-registered.v1": {"model": "M1", "maker": "maker", "kinds": ["weight"]},
@@ -167,7 +173,7 @@ def test_what_goes_to_every_partition_is_read_once(database: Database) -> None:
         database.play(*events, partition=partition)
     for table, number in (("organization_events_v1", 6), ("device_events", 1), ("timeline", 0), ("institutions", 1),
                           ("teams", 1), ("staff", 1), ("rules", 2), ("device_models", 1), ("rotas", 1),
-                          ("leaves", 1), ("areas", 1)):  # fmt: skip
+                          ("leaves", 1), ("areas", 1), ("visit_slots", 1), ("round_sessions", 1)):  # fmt: skip
         assert database.rows(f"SELECT count() AS n FROM {table}") == [{"n": number}], table
     assert database.rows("SELECT DISTINCT partition FROM organization_events_v1") == [{"partition": 0}]
 

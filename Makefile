@@ -31,7 +31,7 @@ run: setup ## Start everything, let a small district of cuffs publish, serve unt
 	@$(BIN)/mailiu run
 
 test: setup check ## Every check and every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

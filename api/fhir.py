@@ -43,11 +43,6 @@ BODY = {
     "required": True,
     "content": {"application/fhir+json": {"schema": {"type": "object", "required": ["resourceType"]}}},
 }
-#: What is wrong with a resource is an OperationOutcome; with the address, a problem as everywhere.
-OUTCOME_OR_PROBLEM = {
-    "description": "OperationOutcome, or a problem of the query",
-    "content": {fhir_answer.MEDIA_TYPE: {}, **problems(422)[422]["content"]},
-}
 HOMES = "SELECT resident, institution FROM residents WHERE resident IN {residents:Array(String)}"
 
 
@@ -80,7 +75,7 @@ class Sent(NamedTuple):
         status: {"description": "OperationOutcome", "content": {fhir_answer.MEDIA_TYPE: {}}}
         for status in (200, 400, 409)
     }
-    | {422: OUTCOME_OR_PROBLEM},
+    | {422: fhir_answer.EITHER},
 )
 async def post(
     request: Request,
@@ -241,7 +236,7 @@ async def _name(backend: Backend, who: Caller, sent: list[Sent], checked: list[C
 def _institution(who: Caller, resource: dict[str, Any], homes: dict[str, str | None], asked: str | None) -> str:
     """The resident's institution, which the token must cover; of somebody unknown the one asked for or the only one."""
     what = resource.get("resourceType")
-    if what not in TIMES:
+    if not isinstance(what, str) or what not in TIMES:
         raise Undecodable("not-supported", str(what or "resourceType"), resource.get("id"))
     name = resident(resource)
     where = f"{what}.id" if what == "Patient" else f"{what}.subject"

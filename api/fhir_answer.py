@@ -8,10 +8,16 @@ import orjson
 from fastapi import Response
 
 from api.append import Result
+from api.problem import problems
 from mqtt_ingest.texts import explain
 
 MEDIA_TYPE = "application/fhir+json"
 OUTCOMES = "urn:mailiu:outcome"
+#: What is wrong with a resource or a search is an OperationOutcome; with the address, a problem as everywhere.
+EITHER = {
+    "description": "OperationOutcome, or a problem of the query",
+    "content": {MEDIA_TYPE: {}, **problems(422)[422]["content"]},
+}
 #: Our reasons -> FHIR's issue types; what is not here is `invalid`.
 ISSUES = {
     "unreadable": "structure", "not-supported": "not-supported", "wrong-institution": "forbidden",

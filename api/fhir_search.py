@@ -71,7 +71,9 @@ LATEST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
         "`system|code`, several by comma; `date` takes eq, ge, gt, le and lt. A Patient comes without name.\n\n"
         "按患者查询；血压为 85354-9，家庭血压均值为 96607-7。患者资源不含姓名。"
     ),
-    responses=problems(403, 404, 422, 504),
+    responses=problems(403, 504)
+    | {200: {"description": "a searchset Bundle", "content": {fhir_answer.MEDIA_TYPE: {}}}}
+    | dict.fromkeys((404, 422), fhir_answer.EITHER),
 )
 async def search(
     request: Request,

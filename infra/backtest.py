@@ -16,7 +16,7 @@ from infra.clients import consumer
 from schemas.topics import EVENTS
 from streams import fold
 from streams.case import RANK
-from streams.event import Output
+from streams.event import DERIVED, Output
 from streams.partition import Partition
 from streams.store import Store
 
@@ -47,7 +47,7 @@ class Outcome:
 
     def take(self, output: Output) -> None:
         """One more consequence."""
-        if output.time < self.since:
+        if output.topic != DERIVED or output.time < self.since:
             return
         data, about = output.value["data"], (output.key, output.value.get("institution"))
         if output.type.startswith(ALERT):

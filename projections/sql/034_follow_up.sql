@@ -135,7 +135,7 @@ WITH
 SELECT * EXCEPT missing
 FROM follow_ups_v1 FINAL
 WHERE missing = '' AND id NOT IN (SELECT arrayJoin(refused)) AND resident NOT IN (SELECT arrayJoin(merged.1))
-    AND (resident, id) NOT IN (SELECT r.resident, r.reading FROM retractions_v1 AS r WHERE r.missing = '')
+    AND (resident, id) NOT IN (SELECT r.resident, r.reading FROM retractions AS r)
 UNION ALL
 WITH
     (SELECT (groupArray(a.resident), groupArray(a.survivor)) FROM aliases AS a) AS merged,
@@ -143,7 +143,7 @@ WITH
 SELECT f.* EXCEPT missing REPLACE (transform(f.resident, merged.1, merged.2, '') AS resident)
 FROM (SELECT * FROM follow_ups_v1 FINAL WHERE resident IN (SELECT arrayJoin(merged.1))) AS f
 WHERE f.missing = '' AND f.id NOT IN (SELECT arrayJoin(refused))
-    AND f.id NOT IN (SELECT r.reading FROM retractions_v1 AS r WHERE r.missing = '');
+    AND f.id NOT IN (SELECT r.reading FROM retractions AS r);
 
 CREATE OR REPLACE VIEW unparsed_follow_up AS
 SELECT topic, partition, offset, id, resident AS key, missing FROM follow_ups_v1 FINAL WHERE missing != '';

@@ -49,7 +49,7 @@ async def test_a_role_without_the_right_is_403() -> None:
             problem(await api.get("/v1/alerts", headers=bearer(role)), 403)
             problem(await api.get("/v1/residents/R1", headers=bearer(role)), 403)
         problem(await api.get("/v1/statistics", headers=bearer("integrator")), 403)
-        problem(await api.post("/v1/events", headers=bearer("manager"), json={}), 403)
+        problem(await api.post("/v1/events", headers=bearer("analyst"), json={}), 403)
 
 
 async def test_what_is_not_there_is_404() -> None:

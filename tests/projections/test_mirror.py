@@ -80,7 +80,9 @@ def test_every_example_event_is_projected(parts: Stack) -> None:
             row[0]
             for row in client.query(
                 "SELECT toString(id) FROM organization_events_v1 UNION ALL SELECT toString(id) FROM device_events "
-                "UNION ALL SELECT toString(id) FROM rotas UNION ALL SELECT toString(id) FROM leaves"
+                "UNION ALL SELECT toString(id) FROM rotas UNION ALL SELECT toString(id) FROM leaves "
+                "UNION ALL SELECT toString(id) FROM area_events UNION ALL SELECT toString(id) FROM round_events_v1 "
+                "UNION ALL SELECT toString(id) FROM living_events_v1"
             ).result_rows
         }
         unparsed = client.query("SELECT toString(id), missing FROM unparsed").result_rows

@@ -65,6 +65,23 @@ class House:
         self.post(self.event("mailiu.resident.registered.v1", id, person, days))
         return id
 
+    def administer(self, *events: dict[str, Any]) -> None:
+        """Append what concerns many residents."""
+        answer = self.api.post("/v1/events", headers=bearer("admin", "*"), json=list(events))
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["rejected"] == 0, answer.text
+
+    def staff(self, role: str, on_duty: bool = True) -> str:
+        """A member of staff, on duty from yesterday until tomorrow or not at all."""
+        id, now = f"S-{role}-{self.id}", clock().now()
+        span = {"start": rfc3339(now - timedelta(days=1)), "end": rfc3339(now + timedelta(days=1))}
+        shifts = [{"staff": id, **span}] if on_duty else []
+        self.administer(
+            self.event("mailiu.organization.staff-registered.v1", id, {"staff": id, "role": role}),
+            self.event("mailiu.organization.rota-set.v1", self.id, {"role": role, "shifts": shifts, **span}),
+        )
+        return id
+
     def crisis(self, resident: str) -> dict[str, Any]:
         """A pressure at crisis level, measured now."""
         return self.event(READING, resident, {"systolic": 190, "diastolic": 112, "pulse": 80})

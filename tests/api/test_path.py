@@ -21,7 +21,10 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture
 def house(api: httpx.Client) -> House:
-    return House(api)
+    """With a nurse on duty, so that no alert climbs while a test looks at it."""
+    made = House(api)
+    made.staff("nurse")
+    return made
 
 
 @contextmanager
@@ -211,7 +214,7 @@ def test_the_timeline_holds_what_people_did_readings_and_alerts(house: House) ->
         house.event("mailiu.chronic.condition-diagnosed.v1", resident, {"code": "I10"}, days=50), house.crisis(resident)
     )
     types = [item["type"] for item in house.get(f"/v1/residents/{resident}/timeline")["items"]]
-    assert sorted(types) == [
+    assert sorted(type for type in types if ".notice." not in type) == [
         "mailiu.alert.raised.v1", "mailiu.chronic.condition-diagnosed.v1",
         "mailiu.reading.blood-pressure-measured.v1", "mailiu.resident.registered.v1",
     ]  # fmt: skip

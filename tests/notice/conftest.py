@@ -1,7 +1,6 @@
 """A stack of this folder's own that speaks to a message service, and a centre with people on duty."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -10,11 +9,9 @@ import pytest
 
 from api.auth import Role
 from infra import vault
-from infra.clock import clock
 from infra.settings import settings
-from schemas.envelope import rfc3339
 from streams.sending.channels import secret
-from tests.api.people import House, bearer
+from tests.api.people import House
 from tests.notice.receiver import Receiver
 from tests.stack import Stack, own_stack
 from tests.stack import wait_until as within
@@ -42,23 +39,6 @@ def sending(receiver: Receiver) -> Iterator[Stack]:
 
 class Centre(House):
     """An institution with staff on duty, and residents who agreed to messages."""
-
-    def administer(self, *events: dict[str, Any]) -> None:
-        """Append what concerns many residents."""
-        answer = self.api.post("/v1/events", headers=bearer("admin", "*"), json=list(events))
-        assert answer.status_code == 202, answer.text
-        assert answer.json()["rejected"] == 0, answer.text
-
-    def staff(self, role: str, on_duty: bool = True) -> str:
-        """A member of staff, on duty from yesterday until tomorrow or not at all."""
-        id, now = f"S-{role}-{self.id}", clock().now()
-        span = {"start": rfc3339(now - timedelta(days=1)), "end": rfc3339(now + timedelta(days=1))}
-        shifts = [{"staff": id, **span}] if on_duty else []
-        self.administer(
-            self.event("mailiu.organization.staff-registered.v1", id, {"staff": id, "role": role}),
-            self.event("mailiu.organization.rota-set.v1", self.id, {"role": role, "shifts": shifts, **span}),
-        )
-        return id
 
     def willing(self) -> str:
         """A resident who agreed to monitoring and messages."""

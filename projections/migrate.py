@@ -72,7 +72,8 @@ def _apply(client: Client, projection: Projection) -> list[str]:
 def reupcast(client: Client) -> list[str]:
     """Lift stored rows of old types to the newest version, where a newer one was published since they were written.
 
-    The rows are inserted again, so that every projection sees their current form; nothing else about them changes.
+    The rows are inserted again, so that every projection sees their current form; nothing else about them changes. Then
+    `log` is merged: who fills a table from it meets no older form beside the newer.
     """
     columns = [
         "topic",
@@ -99,6 +100,8 @@ def reupcast(client: Client) -> list[str]:
         ).result_rows:
             client.insert("log", [[*row[:-1], lift(row[-2])] for row in rows], column_names=columns)
             lifted += len(rows)
+    if lifted:
+        client.command("OPTIMIZE TABLE log FINAL")
     return [f"{lifted} stored events lifted to their newest version"] if lifted else []
 
 

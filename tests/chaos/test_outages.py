@@ -27,6 +27,7 @@ async def test_kafka_stands_still_while_cuffs_publish(stack: Stack) -> None:
     await flow.register()
     readings = flow.readings(150)
     workers = stack.status("worker")["restarts"]
+    stack.pid("api")  # serves again, whatever killed it before
     async with Gateway(flow.run, resend=15.0) as gateway, asyncio.timeout(300):
         flowing = asyncio.create_task(flow.publish(gateway, readings, pause=0.02))
         for seconds in STANDS_STILL:

@@ -83,11 +83,10 @@ def average(resident: str, home: HomePressure, issued: datetime) -> Resource | N
 def condition(row: Row) -> Resource:
     """A diagnosis as it stands."""
     over = row["resolved_time"] is not None
-    certainty = "confirmed" if row["certainty"] != "suspected" else "provisional"
     made: Resource = {
         "resourceType": "Condition", "id": str(identity(f"condition/{row['resident']}", row["code"])),
         "clinicalStatus": _coded(f"{HL7}/condition-clinical", "resolved" if over else "active"),
-        "verificationStatus": _coded(f"{HL7}/condition-ver-status", certainty),
+        "verificationStatus": _coded(f"{HL7}/condition-ver-status", row["certainty"] or "confirmed"),
         "code": _coded(ICD10, row["code"]), "subject": {"reference": f"Patient/{row['resident']}"},
     }  # fmt: skip
     if row["onset"]:

@@ -16,6 +16,7 @@ ICD10 = (
     "http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10-cn",
     "urn:oid:2.16.840.1.113883.6.3",
 )  # fmt: skip
+CATEGORIES = ("problem-list-item", "encounter-diagnosis")
 ATC = ("http://www.whocc.no/atc", "urn:oid:2.16.840.1.113883.6.73")
 PROGRAMME, MODE = "urn:mailiu:programme", "urn:mailiu:visit-mode"
 PROGRAMMES = ("hypertension", "diabetes", "both")
@@ -55,23 +56,25 @@ class Told(NamedTuple):
 
 
 def condition(resource: Mapping[str, Any]) -> Told:
-    """A diagnosis by ICD-10, or that it no longer holds: resolved, refuted or entered in error."""
+    """A diagnosis by ICD-10, that it no longer holds (resolved, refuted …), or that it never held: entered in error."""
     code = coded(resource.get("code"), ICD10, "Condition.code")
     clinical = _code(resource.get("clinicalStatus")) or "active"
     verification = _code(resource.get("verificationStatus")) or "confirmed"
     changed = (resource.get("meta") or {}).get("lastUpdated")
     recorded = resource.get("recordedDate") or resource.get("onsetDateTime")
-    if verification in ("entered-in-error", "refuted"):
-        return Told("mailiu.chronic.condition-resolved.v1", changed, {"code": code}, verification)
+    if verification == "entered-in-error":
+        return Told(RETRACTED, changed or recorded, {}, retracts=True)
+    if verification == "refuted":
+        return Told("mailiu.chronic.condition-resolved.v2", changed, {"code": code, "reason": verification}, "refuted")
     if clinical in ("resolved", "inactive", "remission"):
         ended = resource.get("abatementDateTime") or changed
-        return Told("mailiu.chronic.condition-resolved.v1", ended, {"code": code}, "resolved")
-    data: dict[str, Any] = {"code": code}
-    if verification != "confirmed":
-        data["certainty"] = "suspected"
+        return Told("mailiu.chronic.condition-resolved.v2", ended, {"code": code, "reason": clinical}, "resolved")
+    data: dict[str, Any] = {"code": code, "certainty": verification}
+    if category := next((c for _, c in _codings(resource.get("category") or []) if c in CATEGORIES), None):
+        data["category"] = category
     if onset := _day(resource.get("onsetDateTime")):
         data["onset"] = onset
-    return Told("mailiu.chronic.condition-diagnosed.v1", recorded or changed, data)
+    return Told("mailiu.chronic.condition-diagnosed.v2", recorded or changed, data)
 
 
 def medication(resource: Mapping[str, Any]) -> Told:
@@ -88,7 +91,9 @@ def medication(resource: Mapping[str, Any]) -> Told:
             data["start"] = day
         kept = {name: value for name, value in data.items() if value is not None}
         return Told("mailiu.chronic.medication-prescribed.v1", start or resource.get("dateAsserted"), kept)
-    if status not in ("completed", "stopped", "cancelled", "entered-in-error", "not-taken"):
+    if status == "entered-in-error":
+        return Told(RETRACTED, changed or start, {}, retracts=True)
+    if status not in ("completed", "stopped", "cancelled", "not-taken"):
         raise Undecodable("not-supported", f"{what}.status", status)
     reasons = resource.get("statusReason") or []
     told = " ".join(_words(reasons if isinstance(reasons, list) else [reasons])).lower()
@@ -102,7 +107,7 @@ def encounter(resource: Mapping[str, Any]) -> Told:
     status = str(resource.get("status"))
     start = (resource.get("period") or {}).get("start")
     if status == "entered-in-error":
-        return Told(RETRACTED, (resource.get("meta") or {}).get("lastUpdated") or start, {}, status, retracts=True)
+        return Told(RETRACTED, (resource.get("meta") or {}).get("lastUpdated") or start, {}, retracts=True)
     if status != "finished":
         raise Undecodable("not-supported", "Encounter.status", status)
     types = list(_codings(resource.get("type") or []))

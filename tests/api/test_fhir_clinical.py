@@ -129,19 +129,24 @@ async def test_a_laboratory_value_entered_in_error_is_taken_back() -> None:
     assert event.data["reading"] == str(identity("fhir/clinician@I01", "Observation/lab-1"))
 
 
-async def test_a_condition_is_diagnosed_suspected_resolved_or_withdrawn() -> None:
-    _, [event] = await sent(condition())
-    assert event.type == "mailiu.chronic.condition-diagnosed.v1"
-    assert event.data == {"code": "I10", "onset": "2020-06-01"}
+async def test_a_condition_is_diagnosed_provisional_resolved_refuted_or_taken_back() -> None:
+    listed = [{"coding": [{"code": "problem-list-item"}]}]
+    _, [first] = await sent(condition(category=listed))
+    assert first.type == "mailiu.chronic.condition-diagnosed.v2"
+    told = {"code": "I10", "certainty": "confirmed", "category": "problem-list-item", "onset": "2020-06-01"}
+    assert first.data == told
     _, [event] = await sent(condition(verificationStatus=status("provisional", "ver-status")))
-    assert event.data["certainty"] == "suspected"
+    assert event.data["certainty"] == "provisional"
     over = {"clinicalStatus": status("resolved", "clinical"), "abatementDateTime": "2026-02-01"}
     _, [resolved] = await sent(condition(**over))
-    assert (resolved.type, resolved.data) == ("mailiu.chronic.condition-resolved.v1", {"code": "I10"})
-    assert resolved.identity != event.identity
+    assert (resolved.type, resolved.data["reason"]) == ("mailiu.chronic.condition-resolved.v2", "resolved")
+    assert resolved.identity != first.identity
+    _, [refuted] = await sent(condition(verificationStatus=status("refuted", "ver-status")))
+    assert (refuted.type, refuted.data["reason"]) == ("mailiu.chronic.condition-resolved.v2", "refuted")
     wrong = {"verificationStatus": status("entered-in-error", "ver-status"), "clinicalStatus": None}
     _, [withdrawn] = await sent({name: value for name, value in condition(**wrong).items() if value is not None})
-    assert withdrawn.type == "mailiu.chronic.condition-resolved.v1"
+    assert withdrawn.type == "mailiu.reading.retracted.v1"
+    assert withdrawn.data == {"reading": str(first.identity), "reason": "entered-in-error"}
 
 
 async def test_a_drug_is_prescribed_and_stopped() -> None:
@@ -152,6 +157,8 @@ async def test_a_drug_is_prescribed_and_stopped() -> None:
     }  # fmt: skip
     _, [event] = await sent(drug(status="stopped", statusReason={"text": "Adverse reaction"}))
     assert (event.type, event.data["reason"]) == ("mailiu.chronic.medication-stopped.v1", "adverse-reaction")
+    _, [event] = await sent(drug(status="entered-in-error"))
+    assert event.type == "mailiu.reading.retracted.v1"
     contained = {
         "contained": [{"resourceType": "Medication", "id": "med", "code": concept(ATC, "A10BA02")}],
         "medicationReference": {"reference": "#med"},

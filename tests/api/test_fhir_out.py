@@ -27,7 +27,7 @@ LAB = BASE | NOTHING | {
 }  # fmt: skip
 PLAQUE = LAB | {"name": "carotid_plaque", "value": None, "unit": "", "finding": "present"}
 CONDITION = {
-    "resident": "R1", "code": "I10", "certainty": "suspected", "onset": date(2020, 6, 1), "first_diagnosed_time": AT,
+    "resident": "R1", "code": "I10", "certainty": "provisional", "onset": date(2020, 6, 1), "first_diagnosed_time": AT,
     "diagnosed_time": AT, "resolved_time": AT,
 }  # fmt: skip
 DRUG = {

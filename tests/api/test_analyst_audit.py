@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from infra.cli.rejected import FEW
 from infra.settings import settings
 from tests.stack import Stack, wait_until
 
@@ -66,7 +67,7 @@ def test_what_an_operator_does_is_in_the_trail(served: Stack) -> None:
     granted = issued["granted"]
     assert (granted["sub"], granted["role"], granted["institutions"]) == (actor, "nurse", ["I01"])
     assert revoked["revoked"] == {"jti": granted["jti"], "sub": None}
-    assert viewed["count"] == len(viewed["records"])
+    assert len(viewed["records"]) == min(viewed["count"], FEW)
     assert all(record["user"] for record in records[-3:])
     assert token not in json.dumps(records)
 

@@ -85,7 +85,8 @@ def test_a_draft_says_whom_it_would_concern_before_anybody_activates_it(log: Sta
 
 
 @pytest.mark.stack
-def test_the_table_names_them(log: Stack, tmp_path: Path) -> None:
+def test_the_table_names_them(log: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.cli.backtest.SHOWN", 1_000_000)  # the log has other tests' people, too
     done = RUN.invoke(app, ["backtest", "--rule", str(draft(tmp_path, 130, 80))])
     assert done.exit_code == 0, done.output
     assert f"{NAME}-between" in done.stdout

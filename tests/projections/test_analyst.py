@@ -15,7 +15,7 @@ pytestmark = pytest.mark.stack
 #: Columns by these names hold what a person wrote, unless they hold codes (LowCardinality).
 WRITTEN = "^(comment|reason|reaction|note|text|text_zh|text_en|title|remark|data)$"
 #: But for these, whose words are a rule's.
-OF_RULES = ("review_events_v1", "reviews_v1")
+OF_RULES = (("review_events", "text"), ("reviews", "text"))
 
 
 def test_an_analyst_reads_every_served_view_and_never_the_log(stack: Stack) -> None:
@@ -43,7 +43,7 @@ def test_an_analyst_reads_nothing_that_people_wrote_freely(stack: Stack) -> None
     """
     with clickhouse_client() as ours, clickhouse_client("analyst") as analyst:
         columns = ours.query(of_columns, {"d": settings().clickhouse_database, "p": WRITTEN}).result_rows
-        found = [(table, column) for table, column in columns if table not in OF_RULES]
+        found = [(table, column) for table, column in columns if (table.rpartition("_v")[0], column) not in OF_RULES]
         assert {table.removesuffix("_v1") for table, _ in found} >= set(FREE_TEXT)
         for table, column in found:
             for reading in (f"SELECT {column} FROM {table}", f"SELECT count() FROM {table} WHERE {column} != ''"):

@@ -56,7 +56,7 @@ ALERTS = """
 SELECT rule, rule_version, severity, condition, handling, raised_time, evidence FROM alerts
 WHERE resident IN {records:Array(String)} AND condition != 'withdrawn'
     AND (raised_time >= {from:DateTime64(3, 'UTC')} OR handling != 'closed')
-ORDER BY raised_time, alert
+ORDER BY indexOf(['red', 'orange', 'yellow', 'technical'], severity), raised_time DESC, alert
 """
 TASKS = """
 SELECT task AS id, kind, programme, task_reason AS reason, status, due, title, cause, merged_into FROM tasks

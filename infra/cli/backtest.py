@@ -113,7 +113,7 @@ def _show(made: "Backtest", name: str, version: int, json: bool) -> None:
         print(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode())
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console(highlight=False)
     console.print(
@@ -129,7 +129,8 @@ def _show(made: "Backtest", name: str, version: int, json: bool) -> None:
         f"another answer for {len(concerned):,} people: {told['new']:,} whom nothing concerned, {told['gone']:,} whom"
         f" nothing concerns any more, {told['other']:,} others"
     )
-    listed = Table("resident", "institution", "alerts now", "with it", "tasks now", "with it", "scores", box=None)
+    whole = Column("resident", no_wrap=True)  # an id is copied from here: never on two lines
+    listed = Table(whole, "institution", "alerts now", "with it", "tasks now", "with it", "scores", box=None)
     for one in concerned[:SHOWN]:
         alerts = [f"{n} {highest or ''}" for n, highest in zip(one.alerts, one.highest, strict=True)]
         listed.add_row(one.resident, one.institution, *alerts, *map(str, one.tasks), ", ".join(one.scores))

@@ -94,7 +94,7 @@ def test_a_report_says_what_is_known_and_prints(house: House) -> None:
     assert [each["code"] for each in report["drugs"]] == ["C08CA01"]
     assert report["draft"] is True
     assert report["name"] is None
-    [alert, *_] = report["alerts"]
+    [alert, *_] = report["alerts"]  # the latest; of one reading, the most severe
     assert "红色" in alert["text"]
     assert alert["sources"]
     assert {"blood-pressure", "glucose"} <= {each["area"] for each in report["control"]}

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "", description="Addresses whose X-Forwarded-For and -Proto the API believes, comma separated; empty: none."
     )
+    restart_seconds: float = Field(
+        30, gt=0, description="Longest pause before a part that keeps dying is started again; the first are shorter."
+    )
     log_level: str = Field("INFO", description="Level of our own log lines.")
     log: Literal["text", "json"] = Field("text", description="Form of our own log lines; `json`: an object a line.")
 

@@ -59,6 +59,7 @@ class Stack:
             "MAILIU_API": f"127.0.0.1:{free_port()}",
             "MAILIU_PARTITIONS": "4",
             "MAILIU_TICK_SECONDS": "2",
+            "MAILIU_RESTART_SECONDS": "1",
         } | {f"MAILIU_{name.upper()}": value for name, value in variables.items()}
 
     @contextmanager

@@ -20,7 +20,6 @@ from infra.settings import settings
 from infra.stack.kafka import Missing, make_topics
 from infra.stack.parts import PARTS, answers, refusal, serves, with_needs
 
-BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  #: seconds before the 1st, 2nd … restart in a row
 STEADY = 60.0  #: seconds of service after which the count of restarts in a row begins anew
 START = 120.0  #: seconds that a part may take until it serves
 STOP = 15.0  #: seconds between SIGTERM and SIGKILL
@@ -142,7 +141,7 @@ class Supervisor:
                 raise
             await self._stop(process)
             in_a_row = 0 if time.time() - started > STEADY else in_a_row + 1
-            pause = BACK_OFF[min(in_a_row, len(BACK_OFF) - 1)] if in_a_row > 1 else BACK_OFF[0] / 4
+            pause = min(0.25 if in_a_row < 2 else 2.0 ** (in_a_row - 1), settings().restart_seconds)
             state.restarts += 1
             self.log.warning("%s: %s; again in %.1f s", name, state.message, pause)
             await self._now(state, "restarting")

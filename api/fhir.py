@@ -203,7 +203,7 @@ def _check(who: Caller, sent: Sent, homes: dict[str, str | None], asked: str | N
         institution = _institution(who, resource, homes, asked)
         outcome = _event(who, sent.entry, institution, homes)
         if outcome.time > clock().now() + AHEAD:
-            element = TIMES.get(str(resource["resourceType"]), "meta.lastUpdated")
+            element = TIMES[str(resource["resourceType"])] if outcome.type != fhir_patient.DIED else "deceased"
             outcome = Refused(422, "future", f"{resource['resourceType']}.{element}", rfc3339(outcome.time))
     except Undecodable as error:
         outcome = Refused(422, error.code, error.field, error.value, error.detail)
@@ -213,10 +213,10 @@ def _check(who: Caller, sent: Sent, homes: dict[str, str | None], asked: str | N
 
 
 def _event(who: Caller, entry: Entry, institution: str, homes: dict[str, str | None]) -> Event:
-    resource, now = entry.resource, clock().now()
+    resource, now, zone = entry.resource, clock().now(), settings().zone
     if resource["resourceType"] != "Patient":
-        return event_of(entry, who.actor, institution, settings().zone, now)
-    event = fhir_patient.event_of(resource, who.actor, institution, resource["id"] in homes, now)
+        return event_of(entry, who.actor, institution, zone, now)
+    event = fhir_patient.event_of(resource, who.actor, institution, resource["id"] in homes, now, zone)
     if fhir_patient.identity_of(resource) is not None and not who.may("identify"):
         raise Refused(403, "not-allowed", "Patient.name", "…")
     return event

@@ -4,14 +4,14 @@ What names the person never reaches an event, an answer or a log line; a fault i
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, get_args
 
 from fhir.resources.R4B.patient import Patient
 from pydantic import ValidationError
 
 from mqtt_ingest.decoded import Undecodable
-from mqtt_ingest.fhir_event import fits
+from mqtt_ingest.fhir_event import fits, instant
 from schemas.envelope import Event, InvalidEvent, rfc3339
 from schemas.identity import Identity, Relationship
 from schemas.registry import parse
@@ -20,6 +20,7 @@ from schemas.registry import parse
 CITIZEN = ("urn:oid:2.16.156.10011.1.3",)
 NATIONAL = "NI"
 SEX = {"male": "male", "female": "female", "other": "unknown", "unknown": "unknown"}
+DIED = "mailiu.resident.died.v1"
 RELATIONSHIPS = get_args(Relationship)
 #: Where in the Patient a field of the identity stands.
 ELEMENTS = {
@@ -32,14 +33,25 @@ ELEMENTS = {
 }
 
 
-def event_of(resource: Mapping[str, Any], actor: str, institution: str, known: bool, now: datetime) -> Event:
-    """The resident is registered, or the details of one already ``known`` are corrected. Raises `Undecodable`.
+def event_of(
+    resource: Mapping[str, Any], actor: str, institution: str, known: bool, now: datetime, zone: tzinfo
+) -> Event:
+    """The resident is registered, or one already ``known`` has died or is corrected. Raises `Undecodable`.
 
-    Its id says when, for a Patient's identifiers name the person; sent again it says the same once more.
+    Its id says when, for a Patient's identifiers name the person; sent again it says the same once more. Days alone
+    are of ``zone``.
     """
     fits(Patient, resource, "Patient")
-    if resource.get("deceasedBoolean") or resource.get("deceasedDateTime"):
-        raise Undecodable("not-supported", "Patient.deceased", "…")
+    died = resource.get("deceasedDateTime")
+    if died is not None or resource.get("deceasedBoolean"):
+        if died is None:
+            raise Undecodable("invalid", "Patient.deceased", True, "deceasedDateTime is needed")
+        if not known:
+            raise Undecodable(
+                "invalid", "Patient.deceased", died, "somebody not registered yet has to be registered first"
+            )
+        about = {"type": DIED, "data": {}, "time": instant(died, zone)}
+        return _event(resource, about, f"deceased/{died}", actor, institution)
     gender = resource.get("gender")
     if gender is not None and gender not in SEX:
         raise Undecodable("invalid", "Patient.gender", gender, "one of " + ", ".join(SEX))
@@ -49,11 +61,16 @@ def event_of(resource: Mapping[str, Any], actor: str, institution: str, known: b
         if data["birth_date"] is None:
             raise Undecodable("invalid", "Patient.birthDate", None, "required")
     said = {name: value for name, value in data.items() if value is not None}
-    id, time = str(resource["id"]), (resource.get("meta") or {}).get("lastUpdated") or rfc3339(now)
-    event = {
-        "id": f"Patient/{id}/{time}"[:200], "source": f"fhir/{actor}"[:200], "subject": id, "institution": institution,
-        "actor": actor[:100], "time": time, "data": said,
-        "type": f"mailiu.resident.{'details-changed' if known else 'registered'}.v1",
+    time = (resource.get("meta") or {}).get("lastUpdated") or rfc3339(now)
+    type = f"mailiu.resident.{'details-changed' if known else 'registered'}.v1"
+    return _event(resource, {"type": type, "data": said, "time": time}, time, actor, institution)
+
+
+def _event(resource: Mapping[str, Any], about: dict[str, Any], mark: str, actor: str, institution: str) -> Event:
+    id = str(resource["id"])
+    event = about | {
+        "id": f"Patient/{id}/{mark}"[:200], "source": f"fhir/{actor}"[:200], "subject": id, "institution": institution,
+        "actor": actor[:100],
     }  # fmt: skip
     try:
         return parse(event)

@@ -12,7 +12,8 @@ from schemas.envelope import identity, rfc3339
 from schemas.measure import measures
 
 Resource = dict[str, Any]
-ICD10, ATC, UCUM = "http://hl7.org/fhir/sid/icd-10", "http://www.whocc.no/atc", "http://unitsofmeasure.org"
+ICD10, ICD10_CN = "http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-cn"
+ATC, UCUM = "http://www.whocc.no/atc", "http://unitsofmeasure.org"
 HL7 = "http://terminology.hl7.org/CodeSystem"
 CATEGORY = f"{HL7}/observation-category"
 #: How many readings a mean is of: the extension of HL7's implementation guide on hypertension (CardX).
@@ -81,14 +82,26 @@ def average(resident: str, home: HomePressure, issued: datetime) -> Resource | N
 
 
 def condition(row: Row) -> Resource:
-    """A diagnosis as it stands."""
+    """A diagnosis as it stands: by the WHO's code, and as it was coded where that says more."""
     over = row["resolved_time"] is not None
+    clinical, verification = "active", row["certainty"] or "confirmed"
+    if over:
+        clinical = row["reason"] if row["reason"] in ("inactive", "remission") else "resolved"
+        if row["reason"] == "refuted":
+            clinical, verification = "inactive", "refuted"
+    code = _coded(ICD10, row["code"])
+    if row["original"] not in ("", row["code"]):
+        code["coding"].append({"system": ICD10_CN, "code": row["original"]})
     made: Resource = {
         "resourceType": "Condition", "id": str(identity(f"condition/{row['resident']}", row["code"])),
-        "clinicalStatus": _coded(f"{HL7}/condition-clinical", "resolved" if over else "active"),
-        "verificationStatus": _coded(f"{HL7}/condition-ver-status", row["certainty"] or "confirmed"),
-        "code": _coded(ICD10, row["code"]), "subject": {"reference": f"Patient/{row['resident']}"},
+        "clinicalStatus": _coded(f"{HL7}/condition-clinical", clinical),
+        "verificationStatus": _coded(f"{HL7}/condition-ver-status", verification),
+        "code": code, "subject": {"reference": f"Patient/{row['resident']}"},
     }  # fmt: skip
+    if row["category"]:
+        made["category"] = [_coded(f"{HL7}/condition-category", row["category"])]
+    if row["diagnoser"]:
+        made["asserter"] = {"reference": f"Practitioner/{row['diagnoser']}"}
     if row["onset"]:
         made["onsetDateTime"] = row["onset"].isoformat()
     if row["diagnosed_time"]:
@@ -96,22 +109,48 @@ def condition(row: Row) -> Resource:
     return made | ({"abatementDateTime": rfc3339(row["resolved_time"])} if over else {})
 
 
-def medication(row: Row) -> Resource:
+def request(row: Row) -> Resource:
     """A drug as it was prescribed last, or stopped."""
-    stopped = row["stopped_time"] is not None
-    made: Resource = {
-        "resourceType": "MedicationRequest", "id": str(identity(f"medication/{row['resident']}", row["code"])),
-        "status": "stopped" if stopped else "active", "intent": "order",
-        "medicationCodeableConcept": _coded(ATC, row["code"]), "subject": {"reference": f"Patient/{row['resident']}"},
-    }  # fmt: skip
+    made = _drug(row, "MedicationRequest") | {"intent": "order"}
     if row["prescribed_time"]:
         made["authoredOn"] = rfc3339(row["prescribed_time"])
-    dosage: Resource = {"text": row["dose"]} if row["dose"] else {}
-    if row["frequency"]:
-        dosage["timing"] = {"code": {"text": row["frequency"]}}
-    if stopped and row["reason"]:
+    if row["stopped_time"] and row["reason"]:
         made["statusReason"] = {"text": row["reason"]}
+    dosage = _dosage(row)
     return made | ({"dosageInstruction": [dosage]} if dosage else {})
+
+
+def statement(row: Row) -> Resource:
+    """The same drug as what the resident takes, or took: from when until when."""
+    made = _drug(row, "MedicationStatement")
+    start = (
+        row["start"].isoformat()
+        if row["start"]
+        else rfc3339(row["prescribed_time"])
+        if row["prescribed_time"]
+        else None
+    )
+    period = {"start": start, "end": rfc3339(row["stopped_time"]) if row["stopped_time"] else None}
+    if said := {name: value for name, value in period.items() if value is not None}:
+        made["effectivePeriod"] = said
+    if row["stopped_time"] and row["reason"]:
+        made["statusReason"] = [{"text": row["reason"]}]
+    dosage = _dosage(row)
+    return made | ({"dosage": [dosage]} if dosage else {})
+
+
+def _drug(row: Row, what: str) -> Resource:
+    over = "completed" if row["reason"] == "completed" else "stopped"
+    return {
+        "resourceType": what, "id": str(identity(f"medication/{row['resident']}", row["code"])),
+        "status": over if row["stopped_time"] is not None else "active",
+        "medicationCodeableConcept": _coded(ATC, row["code"]), "subject": {"reference": f"Patient/{row['resident']}"},
+    }  # fmt: skip
+
+
+def _dosage(row: Row) -> Resource:
+    dosage: Resource = {"text": row["dose"]} if row["dose"] else {}
+    return dosage | ({"timing": {"code": {"text": row["frequency"]}}} if row["frequency"] else {})
 
 
 def encounter(row: Row) -> Resource:

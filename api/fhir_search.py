@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from api import fhir_answer, fhir_resource, paging
-from api.auth import ResidentReader
+from api.auth import Caller, ResidentReader
 from api.backend import Backend, BackendDependency
 from api.blood_pressure import summarize
 from api.position import Wait
@@ -20,12 +20,14 @@ from infra.settings import settings
 from mqtt_ingest.fhir import LOINC, PANELS, SINGLE
 from mqtt_ingest.fhir_lab import OWN
 from mqtt_ingest.texts import explain
+from schemas.envelope import SUBJECT
 from schemas.measure import by_loinc, measures
 
 router = APIRouter(prefix="/v1", tags=["events"])
 BEGINNING, END = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-TYPES = ("Patient", "Observation", "Condition", "MedicationRequest", "Encounter")
+TYPES = ("Patient", "Observation", "Condition", "MedicationRequest", "MedicationStatement", "Encounter")
 KINDS = tuple(fhir_resource.KINDS)
+CODES = (fhir_resource.ICD10, fhir_resource.ICD10_CN, fhir_resource.ATC)
 
 OBSERVATIONS = """
 SELECT * FROM (
@@ -51,13 +53,21 @@ WHERE resident IN {records:Array(String)} AND time >= {from:DateTime64(3, 'UTC')
 ORDER BY time DESC, id DESC LIMIT {limit:UInt32}
 """
 CONDITIONS = """
-SELECT resident, code, certainty, onset, first_diagnosed_time, diagnosed_time, resolved_time FROM conditions
+SELECT resident, code, original, category, diagnoser, certainty, onset, first_diagnosed_time, diagnosed_time,
+    resolved_time, reason
+FROM conditions
 WHERE resident IN {records:Array(String)} ORDER BY code, resident
 """
 DRUGS = """
-SELECT resident, code, dose, frequency, prescribed_time, stopped_time, reason FROM medications
+SELECT resident, code, dose, frequency, start, prescribed_time, stopped_time, reason FROM medications
 WHERE resident IN {records:Array(String)} ORDER BY code, resident
 """
+#: SQL, maker and the column of the time, of what a person has few of.
+LISTED: dict[str, tuple[str, Callable[[Row], dict[str, Any]], str]] = {
+    "Condition": (CONDITIONS, fhir_resource.condition, "diagnosed_time"),
+    "MedicationRequest": (DRUGS, fhir_resource.request, "prescribed_time"),
+    "MedicationStatement": (DRUGS, fhir_resource.statement, "prescribed_time"),
+}
 LATEST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
@@ -67,7 +77,8 @@ LATEST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
     summary="Search FHIR 查询 FHIR 资源",
     description=(
         "Of one patient: Patient, Observation (pressures as 85354-9 panels, the home mean as 96607-7 with period and "
-        "number of readings, laboratory and other values), Condition, MedicationRequest or Encounter. `code` takes "
+        "number of readings, laboratory and other values), Condition, MedicationRequest or -Statement, or Encounter. "
+        "`subject`, and for a Patient `_id`, mean the same as `patient`. `code` takes "
         "`system|code`, several by comma; `date` takes eq, ge, gt, le and lt. A Patient comes without name.\n\n"
         "按患者查询；血压为 85354-9，家庭血压均值为 96607-7。患者资源不含姓名。"
     ),
@@ -81,6 +92,8 @@ async def search(
     backend: BackendDependency,
     type: Annotated[str, Path(pattern="^[A-Z][A-Za-z]{2,40}$", description="resource type 资源类型")],
     patient: Annotated[str, Query(description="`R-2003` or `Patient/R-2003` 居民编号")] = "",
+    subject: Annotated[str, Query(description="the same as `patient` 同 `patient`")] = "",
+    id: Annotated[str, Query(alias="_id", description="of a Patient, the same as `patient` 患者编号")] = "",
     code: Annotated[str | None, Query(max_length=1000, description="`system|code`, several by comma 编码")] = None,
     date: Annotated[list[str] | None, Query(max_length=4, description="`ge2026-01-01` 日期")] = None,
     count: Annotated[int, Query(alias="_count", ge=1, le=500, description="resources a page 每页数量")] = 100,
@@ -88,7 +101,7 @@ async def search(
     wait: Wait = None,
 ) -> Response:
     """A page of resources, newest first."""
-    resident = patient.removeprefix("Patient/")
+    resident = (patient or subject or (id if type == "Patient" else "")).removeprefix("Patient/")
     try:
         if type not in TYPES:
             raise _fault("not-supported", "type", type)
@@ -100,15 +113,37 @@ async def search(
         return fault.answer
     await backend.progress.wait(wait, fold=True)
     try:
-        found = await find(backend, who, resident)
-    except Problem as problem:
-        if problem.status_code != 404:
-            raise
-        message = {"zh": "没有该居民", "en": f"no patient {resident}"}
-        return fhir_answer.answer(404, fhir_answer.outcome([fhir_answer.issue("not-found", "patient", message)]))
+        found = await _found(backend, who, resident, "patient")
+    except Fault as fault:
+        return fault.answer
     await backend.viewed(who, f"fhir {type}", found["records"])
     made, next = await _page(backend, type, found, wanted, span, count, cursor)
     return fhir_answer.answer(200, _bundle(request, made, next))
+
+
+@router.get(
+    "/fhir/Patient/{id}",
+    response_class=Response,
+    summary="Read a FHIR Patient 读取患者",
+    description="Without name and numbers.\n\n不含姓名与证件号。",
+    responses=problems(403, 504)
+    | {200: {"description": "a Patient", "content": {fhir_answer.MEDIA_TYPE: {}}}}
+    | dict.fromkeys((404, 422), fhir_answer.EITHER),
+)
+async def read(
+    who: ResidentReader,
+    backend: BackendDependency,
+    id: Annotated[str, Path(pattern=SUBJECT, description="居民编号")],
+    wait: Wait = None,
+) -> Response:
+    """One person; a merged record answers with the survivor's."""
+    await backend.progress.wait(wait, fold=True)
+    try:
+        found = await _found(backend, who, id, "id")
+    except Fault as fault:
+        return fault.answer
+    await backend.viewed(who, "fhir Patient", found["records"])
+    return fhir_answer.answer(200, fhir_resource.patient(found))
 
 
 class Fault(Exception):
@@ -116,6 +151,18 @@ class Fault(Exception):
 
     def __init__(self, answer: Response) -> None:
         self.answer = answer
+
+
+async def _found(backend: Backend, who: Caller, resident: str, parameter: str) -> Row:
+    """The resident, whom the caller may see. Raises `Fault`."""
+    try:
+        return await find(backend, who, resident)
+    except Problem as problem:
+        if problem.status_code != 404:
+            raise
+        message = {"zh": "没有该居民", "en": f"no patient {resident}"}
+        outcome = fhir_answer.outcome([fhir_answer.issue("not-found", parameter, message)])
+        raise Fault(fhir_answer.answer(404, outcome)) from problem
 
 
 def _fault(reason: str, parameter: str, value: object, detail: str = "") -> Fault:
@@ -135,9 +182,11 @@ async def _page(
     rows = backend.tables.rows
     if type == "Patient":
         return [fhir_resource.patient(found)], None
-    if type in ("Condition", "MedicationRequest"):  # few: one page
-        sql, make, since = _listed(type)
-        made = [row for row in await rows(sql, parameters) if wanted is None or row["code"] in wanted]
+    if type in LISTED:  # few: one page
+        sql, make, since = LISTED[type]
+        made = [
+            row for row in await rows(sql, parameters) if wanted is None or {row["code"], row.get("original")} & wanted
+        ]
         return [make(row) for row in made if row[since] is None or span[0] <= row[since] < span[1]], None
     if type == "Encounter":
         visits = await rows(VISITS, parameters)
@@ -150,12 +199,6 @@ async def _page(
         mean = fhir_resource.average(found["resident"], home, clock().now())
         made = [mean, *made] if mean is not None else made
     return made, next
-
-
-def _listed(type: str) -> tuple[str, Callable[[Row], dict[str, Any]], str]:
-    if type == "Condition":
-        return CONDITIONS, fhir_resource.condition, "diagnosed_time"
-    return DRUGS, fhir_resource.medication, "prescribed_time"
 
 
 def _cut(rows: list[Row], count: int) -> tuple[list[Row], str | None]:
@@ -187,7 +230,7 @@ def _codes(text: str | None) -> set[str] | None:
         system, bar, code = token.rpartition("|")
         if not code:
             raise _fault("invalid", "code", text, "one of system|code, |code, code")
-        if not bar or system in ("", LOINC, OWN, fhir_resource.ICD10, fhir_resource.ATC):
+        if not bar or system in ("", LOINC, OWN, *CODES):
             found.add(code)
     return found
 

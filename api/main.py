@@ -27,6 +27,7 @@ from api import (
     duplicate,
     events,
     fhir,
+    fhir_capability,
     fhir_search,
     files,
     form,
@@ -100,10 +101,10 @@ def make() -> FastAPI:
     made.add_middleware(SecurityHeaders)
     made.add_middleware(metrics.Measured)
     for context in (
-        events, fhir, fhir_search, vendor, alert_stream, alert, alert_bulk, alert_action, card, contact, notice,
-        command, device, identity, duplicate, resident, consent, plan, control, guidance, questionnaire, own, risk,
-        files, form, report, task, task_action, visit_plan, round_session, rounds, level, statistics, freshness, health,
-        docs, asyncapi
+        events, fhir, fhir_capability, fhir_search, vendor, alert_stream, alert, alert_bulk, alert_action, card,
+        contact, notice, command, device, identity, duplicate, resident, consent, plan, control, guidance,
+        questionnaire, own, risk, files, form, report, task, task_action, visit_plan, round_session, rounds, level,
+        statistics, freshness, health, docs, asyncapi
     ):  # fmt: skip
         made.include_router(context.router)
     docs.describe(made)

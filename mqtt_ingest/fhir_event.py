@@ -131,7 +131,7 @@ def event_of(entry: Entry, actor: str, institution: str, zone: tzinfo, now: date
     if CODE.fullmatch(device):
         data["device"] = device
     type = f"mailiu.reading.{one.kind}-measured.v1"
-    return _parsed(envelope | {"id": id, "type": type, "time": _instant(one.time, zone), "data": data}, resource)
+    return _parsed(envelope | {"id": id, "type": type, "time": instant(one.time, zone), "data": data}, resource)
 
 
 def _examination(entry: Entry, actor: str, institution: str, zone: tzinfo) -> Event:
@@ -149,7 +149,7 @@ def _examination(entry: Entry, actor: str, institution: str, zone: tzinfo) -> Ev
         raise Undecodable("cancelled", "Observation.status", resource["status"])
     if at is None:
         raise Undecodable("invalid", "Observation.effective", None, "required")
-    event = envelope | {"id": id, "type": RECORDED, "time": _instant(at, zone), "data": {"results": results}}
+    event = envelope | {"id": id, "type": RECORDED, "time": instant(at, zone), "data": {"results": results}}
     return _parsed(event, resource)
 
 
@@ -169,7 +169,7 @@ def _clinical(entry: Entry, actor: str, institution: str, zone: tzinfo, now: dat
         return _retracted(envelope, id, time, resource, zone)
     # the same resource may say something else later in its life
     marked = f"{id}/{told.mark}"[:200] if told.mark else id
-    event = envelope | {"id": marked, "type": told.type, "time": _instant(_whole(time), zone), "data": told.data}
+    event = envelope | {"id": marked, "type": told.type, "time": instant(time, zone), "data": told.data}
     return _parsed(event, resource)
 
 
@@ -185,14 +185,7 @@ def _retracted(
         raise Undecodable("invalid", f"{resource['resourceType']}.identifier", None, "required")
     data: dict[str, Any] = {"reading": str(identity(envelope["source"], id)), "reason": "entered-in-error"}
     more = {"id": f"retracted/{id}"[:200], "type": "mailiu.reading.retracted.v1", "data": data}
-    return _parsed(envelope | more | {"time": _instant(_whole(time), zone)}, resource)
-
-
-def _whole(time: datetime | str | None) -> datetime | str | None:
-    """A day, month or year alone counts from noon of its first day."""
-    if isinstance(time, str) and len(time) in (4, 7, 10):
-        return time + {4: "-01-01", 7: "-01", 10: ""}[len(time)] + "T12:00:00"
-    return time
+    return _parsed(envelope | more | {"time": instant(time, zone)}, resource)
 
 
 def fits(model: type[Any], resource: Mapping[str, Any], what: str) -> None:
@@ -268,7 +261,10 @@ def _parsed(event: dict[str, Any], resource: Mapping[str, Any]) -> Event:
         ) from error
 
 
-def _instant(time: datetime | str | None, zone: tzinfo) -> str:
+def instant(time: datetime | str | None, zone: tzinfo) -> str:
+    """An instant of FHIR; a day, month or year alone counts from noon of its first day. Raises `Undecodable`."""
+    if isinstance(time, str) and len(time) in (4, 7, 10):
+        time += {4: "-01-01", 7: "-01", 10: ""}[len(time)] + "T12:00:00"
     if time is None:
         raise Undecodable("invalid", "Observation.effective", None, "required")
     moment = datetime.fromisoformat(time) if isinstance(time, str) else time

@@ -18,7 +18,7 @@ CREATE TABLE chronic_events_v1
     dose              Nullable(String) COMMENT 'drug: dose as written',
     frequency         Nullable(String) COMMENT 'drug: frequency as written',
     start             Nullable(Date32) COMMENT 'drug: first day',
-    reason            Nullable(String) COMMENT 'why a drug was stopped or a target set',
+    reason            Nullable(String) COMMENT 'why a drug was stopped, a condition ended or a target set',
     programme         LowCardinality(Nullable(String)) COMMENT 'follow-up: hypertension, diabetes or both',
     mode              LowCardinality(Nullable(String)) COMMENT 'follow-up: clinic, home-visit, phone or video',
     systolic          Nullable(Float64) COMMENT 'office or target systolic pressure, mm[Hg]',
@@ -114,6 +114,7 @@ SELECT
     minIfOrNull(e.time, e.event = 'condition-diagnosed') AS first_diagnosed_time,
     maxIfOrNull(e.time, e.event = 'condition-diagnosed') AS diagnosed_time,
     if(argMax(e.event, (e.time, e.offset)) = 'condition-resolved', toNullable(max(e.time)), NULL) AS resolved_time,
+    argMaxIf(tuple(e.reason), (e.time, e.offset), e.event = 'condition-resolved').1 AS reason,
     argMax(e.institution, (e.time, e.offset)) AS institution,
     max(e.knowntime) AS knowntime
 FROM chronic_events_v1 AS e FINAL
@@ -128,7 +129,8 @@ ALTER TABLE conditions
     COMMENT COLUMN diagnoser 'who made the latest diagnosis',
     COMMENT COLUMN first_diagnosed_time 'first diagnosis',
     COMMENT COLUMN diagnosed_time 'latest diagnosis; NULL where only its end is known',
-    COMMENT COLUMN resolved_time 'when it ended; NULL while it holds';
+    COMMENT COLUMN resolved_time 'when it ended; NULL while it holds',
+    COMMENT COLUMN reason 'why it last ended: resolved, inactive, remission or refuted';
 
 CREATE OR REPLACE VIEW medications AS
 SELECT

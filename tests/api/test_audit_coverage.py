@@ -25,6 +25,7 @@ WRITES = "answers with positions and outcomes; the event itself names who did it
 #: Routes that show nobody, and why.
 NOBODY = {
     ("GET", "/health"): "says whether parts answer",
+    ("GET", "/v1/fhir/metadata"): "what the server speaks of FHIR",
     ("GET", "/metrics"): "counts, by route and reason",
     ("GET", "/v1/devices"): "an institution's stock; who wears a device is shown for one device at a time",
     ("GET", "/v1/freshness"): "positions and lag",

@@ -206,6 +206,8 @@ async def test_a_visit_has_its_contained_figures() -> None:
         (visit(status="planned"), "not-supported", "Encounter.status"),
         (visit(reasonCode=[]), "invalid", "Encounter.reasonCode"),
         (visit(**{"class": {"code": "EMER"}}), "invalid", "Encounter.class.code"),
+        (patient(deceasedBoolean=True), "invalid", "Patient.deceased"),
+        (patient(deceasedDateTime="2999-01-01"), "future", "Patient.deceased"),
         (patient(gender="f"), "invalid", "Patient.gender"),
         (patient(birthDate="1950-13-01"), "invalid", "Patient.birthDate"),
         (patient(name=[{"text": "李四"}], telecom=[{"system": "phone", "value": "12"}]), "invalid", "Patient.telecom"),
@@ -243,6 +245,15 @@ async def test_a_patient_is_registered_then_corrected_and_named_in_the_vault_alo
     assert [(one.name, one.relationship) for one in known.contacts] == [("王强", "SPS")]
     _, [event] = await sent(patient(birthDate="1951-05-01"))
     assert (event.type, event.data["birth_date"]) == ("mailiu.resident.details-changed.v1", "1951-05-01")
+
+
+async def test_a_death_is_told_by_a_patient_who_is_known() -> None:
+    _, [event] = await sent(patient(deceasedDateTime="2026-02-28"))
+    assert (event.type, event.time.isoformat()) == ("mailiu.resident.died.v1", "2026-02-28T04:00:00+00:00")  # noon
+    async with client() as (api, log):
+        answer = await api.post("/v1/fhir", headers=bearer() | FHIR, json=patient(deceasedDateTime="2026-02-28"))
+        assert (answer.status_code, codes(answer.json())) == (422, [("invalid", "Patient.deceased")])
+        assert not log.events
 
 
 async def test_only_those_who_may_identify_send_names() -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from api import fhir_search
+from api import fhir_resource, fhir_search
 from tests.api.stub import bearer, client
 
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -27,12 +27,13 @@ LAB = BASE | NOTHING | {
 }  # fmt: skip
 PLAQUE = LAB | {"name": "carotid_plaque", "value": None, "unit": "", "finding": "present"}
 CONDITION = {
-    "resident": "R1", "code": "I10", "certainty": "provisional", "onset": date(2020, 6, 1), "first_diagnosed_time": AT,
+    "resident": "R1", "code": "I10", "original": "I10.x00x002", "category": "problem-list-item", "diagnoser": "D7",
+    "reason": "remission", "certainty": "provisional", "onset": date(2020, 6, 1), "first_diagnosed_time": AT,
     "diagnosed_time": AT, "resolved_time": AT,
 }  # fmt: skip
 DRUG = {
-    "resident": "R1", "code": "C08CA01", "dose": "5 mg", "frequency": "qd", "prescribed_time": AT, "stopped_time": AT,
-    "reason": "adverse-reaction",
+    "resident": "R1", "code": "C08CA01", "dose": "5 mg", "frequency": "qd", "start": date(2026, 2, 1),
+    "prescribed_time": AT, "stopped_time": AT, "reason": "adverse-reaction",
 }  # fmt: skip
 VISIT = {"id": ONE, "resident": "R1", "time": AT, "institution": "I01", "programme": "both", "mode": "home-visit"}
 
@@ -62,6 +63,10 @@ async def search(query: str) -> Any:
         ("Condition?patient=Patient/R1",
          {"onsetDateTime": "2020-06-01", "abatementDateTime": "2026-03-01T08:00:00.000Z"}),
         ("MedicationRequest?patient=R1", {"status": "stopped", "statusReason": {"text": "adverse-reaction"}}),
+        ("MedicationStatement?subject=Patient/R1",
+         {"status": "stopped", "effectivePeriod": {"start": "2026-02-01", "end": "2026-03-01T08:00:00.000Z"},
+          "statusReason": [{"text": "adverse-reaction"}]}),
+        ("Patient?_id=R1", {"id": "R1"}),
         ("Encounter?patient=R1&date=2026-03-01", {"status": "finished", "id": str(ONE)}),
     ],
 )  # fmt: skip
@@ -74,6 +79,47 @@ async def test_a_resource_fits_fhirs_model(query: str, what: dict[str, Any]) -> 
     get_fhir_model_class(resource["resourceType"]).model_validate(resource)
     assert what.items() <= resource.items()
     assert entry["fullUrl"].endswith(f"/{resource['resourceType']}/{resource['id']}")
+
+
+@pytest.mark.parametrize(
+    ("ended", "clinical", "verification"),
+    [("remission", "remission", "provisional"), ("refuted", "inactive", "refuted"), (None, "active", "provisional")],
+)
+async def test_a_condition_says_how_it_was_coded_by_whom_and_how_it_ended(
+    ended: str | None, clinical: str, verification: str
+) -> None:
+    row = CONDITION | {"reason": ended, "resolved_time": AT if ended else None}
+    made = fhir_resource.condition(row)
+    get_fhir_model_class("Condition").model_validate(made)
+    assert [one["code"] for one in made["code"]["coding"]] == ["I10", "I10.x00x002"]
+    assert made["category"][0]["coding"][0]["code"] == "problem-list-item"
+    assert made["asserter"] == {"reference": "Practitioner/D7"}
+    assert made["clinicalStatus"]["coding"][0]["code"] == clinical
+    assert made["verificationStatus"]["coding"][0]["code"] == verification
+
+
+async def test_a_condition_is_found_by_either_code() -> None:
+    for code, found in (("I10", 1), ("I10.x00x002", 1), ("http://hl7.org/fhir/sid/icd-10|I11", 0)):
+        answer = await search(f"Condition?patient=R1&code={code}")
+        assert len(answer.json()["entry"]) == found
+
+
+async def test_a_patient_is_read_by_id() -> None:
+    answer = await search("Patient/R1")
+    assert (answer.status_code, answer.json()["id"]) == (200, "R1")
+    get_fhir_model_class("Patient").model_validate(answer.json())
+
+
+async def test_what_is_taken_and_found_is_declared() -> None:
+    async with client(tables) as (api, _):
+        answer = await api.get("/v1/fhir/metadata")  # needs no token
+    declared = answer.json()
+    get_fhir_model_class("CapabilityStatement").model_validate(declared)
+    [rest] = declared["rest"]
+    for one in rest["resource"]:
+        assert {"create", "search-type"} <= {each["code"] for each in one["interaction"]}
+        answer = await search(f"{one['type']}?patient=R1&code=8867-4")
+        assert answer.status_code == 200, answer.text
 
 
 async def test_observations_are_panels_values_and_findings() -> None:

@@ -81,6 +81,8 @@ def test_what_came_in_goes_out(house: House, patient: str) -> None:
     [condition] = resources(search(house, "Condition", patient))
     assert condition["code"]["coding"][0]["code"] == "I10"
     assert condition["clinicalStatus"]["coding"][0]["code"] == "active"
+    [taken] = resources(search(house, "MedicationStatement", patient))
+    assert (taken["status"], taken["medicationCodeableConcept"]["coding"][0]["code"]) == ("active", "C08CA01")
     [drug] = resources(search(house, "MedicationRequest", f"Patient/{patient}"))
     assert drug["medicationCodeableConcept"]["coding"][0] == {"system": ATC, "code": "C08CA01"}
     assert drug["dosageInstruction"][0]["timing"]["code"]["text"] == "qd"

@@ -24,7 +24,7 @@ from api.rejected import Kept, Refused, keep
 from infra.clock import clock
 from infra.settings import settings
 from mqtt_ingest.decoded import Undecodable
-from mqtt_ingest.fhir_event import Entry, event_of, resident
+from mqtt_ingest.fhir_event import Entry, corrected, event_of, resident
 from schemas.envelope import SUBJECT, Event, rfc3339
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -47,12 +47,16 @@ HOMES = "SELECT resident, institution FROM residents WHERE resident IN {resident
 
 
 class Sent(NamedTuple):
-    """A resource of a request: as sent, its place in the Bundle, and what is wrong with its entry."""
+    """A resource of a request: as sent, its place in the Bundle, and what is wrong with its entry.
+
+    One that is ``implied`` by the next takes back what that corrects, and is not answered by itself.
+    """
 
     entry: Entry
     raw: bytes
     inside: str = ""
     fault: Undecodable | None = None
+    implied: bool = False
 
 
 @router.post(
@@ -65,7 +69,7 @@ class Sent(NamedTuple):
         "known), or a Bundle of them (200 with a response Bundle): batch and collection answer each entry, a "
         "transaction is taken whole or not at all. An OperationOutcome names the "
         "element at fault. Sending again with the same identifier, `ifNoneExist` or id is safe; `entered-in-error` "
-        "takes a reading back; a corrected value is a new Observation.\n\n"
+        "takes a reading back; a `corrected` or `amended` Observation takes back the value that it corrects.\n\n"
         "写入单个资源（观察、诊断、用药、就诊、患者）或 Bundle；出错时 OperationOutcome 指明具体元素。"
         "以相同标识重发是安全的。"
     ),
@@ -95,6 +99,7 @@ async def post(
     body = await request.body()
     try:
         kind, sent = await asyncio.to_thread(_read, body, if_none_exist)
+        sent = [one for each in sent for one in _spelled_out(each)]
     except Undecodable as error:
         return await _refuse(backend, who, body, error)
     homes = await _homes(backend, sent)
@@ -102,6 +107,10 @@ async def post(
     outcomes = [one.outcome for one in checked]
     await person_rules.look_up(backend, who, outcomes)
     checked = [one._replace(outcome=outcome) for one, outcome in zip(checked, outcomes, strict=True)]
+    # nothing is taken back for a value that is refused
+    idle = {n for n, one in enumerate(sent) if one.implied and isinstance(outcomes[n + 1], Refused)}
+    sent = [one for n, one in enumerate(sent) if n not in idle]
+    checked = [one for n, one in enumerate(checked) if n not in idle]
     judged = await judge(backend, checked)
     if kind == "transaction" and judged.refused:
         places = {one.where.get("institution") for one in checked}
@@ -110,12 +119,13 @@ async def post(
     results = await carry_out(backend, who.actor, judged)
     await _name(backend, who, sent, checked, results.results)
     if kind is None:
-        (one,) = results.results
+        one = results.results[-1]
         status = {"accepted": 201, "duplicate": 200}.get(one.status, one.problem or 422)
         return fhir_answer.answer(status, fhir_answer.outcome([fhir_answer.issue_of(one)]), results.position)
     entries = [
         fhir_answer.entry(one, each.inside, each.entry.resource)
         for one, each in zip(results.results, sent, strict=True)
+        if not each.implied
     ]
     of = "transaction-response" if kind == "transaction" else "batch-response"
     return fhir_answer.answer(200, {"resourceType": "Bundle", "type": of, "entry": entries}, results.position)
@@ -142,6 +152,12 @@ def _read(body: bytes, condition: str | None) -> tuple[str | None, list[Sent]]:
     if len(raws) != len(entries):
         raws = [orjson.dumps(each) for each in entries]
     return kind, [_sent(kind, number, *pair) for number, pair in enumerate(zip(entries, raws, strict=True))]
+
+
+def _spelled_out(sent: Sent) -> list[Sent]:
+    """A resource, after what it implies."""
+    first = corrected(sent.entry)
+    return [sent] if first is None else [sent._replace(entry=first, implied=True), sent]
 
 
 def _check_bundle(value: dict[str, Any]) -> None:

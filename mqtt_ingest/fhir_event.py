@@ -64,14 +64,16 @@ class Entry(NamedTuple):
 
 
 def kept(raw: bytes) -> list[Entry]:
-    """The resources in what `rejected` kept: one, or those of a transaction. Raises `Undecodable`."""
+    """The resources in what `rejected` kept: one, or those of a transaction, each after what it implies.
+
+    Raises `Undecodable`.
+    """
     fields = mapping("payload", parse_json(raw))
-    if fields.get("resourceType") != "Bundle":
-        return [Entry.read(fields)]
-    entries = fields.get("entry")
+    entries = [fields] if fields.get("resourceType") != "Bundle" else fields.get("entry")
     if not isinstance(entries, list):
         raise Undecodable("invalid", "Bundle.entry", entries, "an array is needed")
-    return [Entry.read(mapping("Bundle.entry", entry)) for entry in entries]
+    read = [Entry.read(mapping("Bundle.entry", entry)) for entry in entries]
+    return [one for entry in read for one in (corrected(entry), entry) if one is not None]
 
 
 def resident(resource: Mapping[str, Any]) -> str:
@@ -112,7 +114,7 @@ def event_of(entry: Entry, actor: str, institution: str, zone: tzinfo, now: date
         return _examination(entry, actor, institution, zone)
     (one,) = found
     assert isinstance(one, Decoded)
-    source, id = named(entry, actor)
+    source, id = _observed(entry, actor)
     envelope = _envelope(entry, source, actor, institution)
     if one.technical == "entered-in-error":
         issued = resource.get("issued")
@@ -138,7 +140,7 @@ def _examination(entry: Entry, actor: str, institution: str, zone: tzinfo) -> Ev
     """An Observation of what examinations measure."""
     resource = entry.resource
     results = fhir_lab.results(resource) if resource["status"] != "entered-in-error" else []
-    source, id = named(entry, actor)
+    source, id = _observed(entry, actor)
     envelope = _envelope(entry, source, actor, institution)
     at, _ = effective(resource)
     if resource["status"] == "entered-in-error":
@@ -217,6 +219,22 @@ def named(entry: Entry, actor: str) -> tuple[str, str]:
         return f"fhir/{actor}"[:200], f"{entry.resource['resourceType']}/{id}"
     digest = hashlib.blake2b(orjson.dumps(entry.resource, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
     return f"fhir/{actor}"[:200], f"content/{digest}"
+
+
+def _observed(entry: Entry, actor: str) -> tuple[str, str]:
+    """As `named`; a corrected value has an id of its own, for what it corrects is another event."""
+    source, id = named(entry, actor)
+    return source, f"{id}/corrected" if corrected(entry) is not None else id
+
+
+def corrected(entry: Entry) -> Entry | None:
+    """What has to be said before a corrected or amended Observation: that its first value was entered in error."""
+    resource = entry.resource
+    if resource.get("resourceType") != "Observation" or resource.get("status") not in ("corrected", "amended"):
+        return None
+    if entry.condition is None and not (resource.get("identifier") or resource.get("id")):
+        return None  # nothing says what it corrects
+    return entry._replace(resource=resource | {"status": "entered-in-error"})
 
 
 def _named(system: str | None, value: str, actor: str) -> tuple[str, str]:

@@ -149,6 +149,23 @@ async def test_a_condition_is_diagnosed_provisional_resolved_refuted_or_taken_ba
     assert withdrawn.data == {"reading": str(first.identity), "reason": "entered-in-error"}
 
 
+async def test_a_corrected_value_takes_the_first_back() -> None:
+    _, [first] = await sent(lab("14647-2", 5.2, "mmol/L"))
+    answer, [taken_back, now] = await sent(lab("14647-2", 2.5, "mmol/L", status="corrected"))
+    assert taken_back.type == "mailiu.reading.retracted.v1"
+    assert taken_back.data == {"reading": str(first.identity), "reason": "entered-in-error"}
+    assert now.data["results"][0]["value"] == 2.5
+    assert now.identity != first.identity
+    assert len(answer.json()["issue"]) == 1
+    async with client(homes(R1="I01")) as (api, log):
+        refused = bundle(
+            "batch", lab("14647-2", 250, "mmol/L", status="amended"), lab("2093-3", 4.0, "mmol/L", "lab-2")
+        )
+        answer = await api.post("/v1/fhir", headers=bearer() | FHIR, json=refused)
+        assert [entry["response"]["status"][:3] for entry in answer.json()["entry"]] == ["422", "201"]
+        assert [event.type for event in log.events] == ["mailiu.examination.recorded.v1"]
+
+
 async def test_a_drug_is_prescribed_and_stopped() -> None:
     _, [event] = await sent(drug())
     assert event.type == "mailiu.chronic.medication-prescribed.v1"

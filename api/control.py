@@ -39,7 +39,7 @@ class Limit(BaseModel):
     measure: str
     value: float
     unit: str
-    basis: Literal["default", "age", "condition", "personal"] = Field(description="whose limit it is")
+    basis: Literal["default", "age", "condition", "risk", "personal"] = Field(description="whose limit it is")
 
 
 class Value(BaseModel):

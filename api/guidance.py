@@ -99,6 +99,8 @@ SELECT id, event, time, actor, data FROM timeline
 WHERE resident IN {records:Array(String)} AND context IN ('chronic', 'examination')
     AND event IN ('lifestyle-recorded', 'health-examined', 'adherence-reported', 'follow-up-completed', 'goal-set',
         'goal-ended', 'guidance-signed')
+    AND id NOT IN (SELECT r.event FROM refused_events AS r)
+    AND id NOT IN (SELECT r.reading FROM retractions AS r WHERE r.resident IN {records:Array(String)})
 ORDER BY time, id
 """
 

@@ -113,6 +113,7 @@ class Advice(Done):
 GOALS = """
 SELECT event, data FROM timeline
 WHERE resident IN {records:Array(String)} AND context = 'chronic' AND event IN ('goal-set', 'goal-ended')
+    AND id NOT IN (SELECT r.reading FROM retractions AS r WHERE r.resident IN {records:Array(String)})
 ORDER BY time, id
 """
 TASKS = """

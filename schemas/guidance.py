@@ -106,7 +106,7 @@ class Target(Data):
     measure: str
     value: float
     unit: str
-    basis: Literal["default", "age", "condition", "personal"]
+    basis: Literal["default", "age", "condition", "risk", "personal"]
 
 
 class Measured(Data):

@@ -7,13 +7,14 @@ until when it stands: ``[status, reasons, patterns, limits, until]``.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from streams.calendar import DAY, birthday, day_of, midnight
 from streams.case import Case
 from streams.event import rfc3339
 from streams.goal import value as goal_value
+from streams.level import class_of, said
 from streams.person import pressures
 from streams.rules import Rule, approved
 
@@ -21,6 +22,7 @@ ASSESSED = "mailiu.chronic.control-assessed.v1"
 RULE = "control"
 EVIDENCE = 20
 HOME = "home-systolic"
+RISK = "china-par"  #: the score whose high class lowers the limit of LDL cholesterol
 BLOOD_PRESSURE, GLUCOSE, LIPIDS, WEIGHT = "blood-pressure", "glucose", "lipids", "weight"
 
 
@@ -64,7 +66,7 @@ def conclude(case: Case) -> bool:
     state, rule = case.state, case.rule(RULE)
     told: dict[str, list[Any]] = state.setdefault("control", {})
     changed = False
-    for area in CONCERNS.get(case.event.type, AREAS):
+    for area in _concerned(case):
         found, before = AREAS[area](case, rule), told.get(area)
         if found is None:
             if before is None or before[0] == "not-applicable":
@@ -81,6 +83,14 @@ def conclude(case: Case) -> bool:
     if not told:
         del state["control"]
     return changed
+
+
+def _concerned(case: Case) -> Iterable[str]:
+    """The areas that the event concerns; what changes the risk concerns the limit of the lipids."""
+    areas = CONCERNS.get(case.event.type)
+    if areas is None:
+        return AREAS
+    return (*areas, LIPIDS) if said(case, RISK) else areas
 
 
 def _tell(case: Case, rule: Rule, area: str, found: Assessment, before: list[Any] | None) -> None:
@@ -264,7 +274,7 @@ def glucose(case: Case, rule: Rule) -> Assessment | None:
 
 
 def lipids(case: Case, rule: Rule) -> Assessment | None:
-    """LDL cholesterol by condition: cardiovascular disease, diabetes from 40 years, others who are under care."""
+    """LDL cholesterol: by cardiovascular disease, diabetes from 40 years or a high risk, else of all under care."""
     limits, found = rule.limits, Assessment()
     disease, diabetes = case.has(limits["disease"]), case.has(limits["diabetes"])
     if not (disease or diabetes or case.has(limits["hypertension"]) or case.has(limits["lipids"])):
@@ -279,6 +289,8 @@ def lipids(case: Case, rule: Rule) -> Assessment | None:
             name, basis = "disease_ldl", "condition"
         elif diabetes and case.aged(limits["diabetes_ldl_age"], case.now):
             name, basis = "diabetes_ldl", "condition"
+        elif class_of(case, RISK) == "high":
+            name, basis = "risk_ldl", "risk"
         limit, basis = (goal, "personal") if goal else (limits[name], basis)
         if ldl >= found.target("ldl-cholesterol", limit, "mmol/L", basis, *(() if goal else (name,))):
             found.reasons.append("ldl-high")

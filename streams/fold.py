@@ -85,8 +85,8 @@ RULES: dict[str, tuple[Callable[[Case, Rule], list[Finding]], str | None]] = {
 #: What is concluded of a person beside alerts (control, scores, tasks …), in this order: the function, which puts out
 #: what changed and says whether anything did (then all after it look again), and the types that concern it.
 CONCLUSIONS: dict[str, tuple[Callable[[Case], bool], frozenset[str]]] = {
-    "control": (control.conclude, control.TYPES),
     score.NAME: (score.conclude, score.TYPES),
+    "control": (control.conclude, control.TYPES),
     "review": (review.conclude, review.TYPES),
     "task": (task.conclude, task.TYPES),
     level.RULE: (level.conclude, level.TYPES),

@@ -67,6 +67,18 @@ def current(case: Case) -> int:
     return 0 if said is None else int(said[0])
 
 
+def said(case: Case, model: str) -> bool:
+    """Whether the score was said because of this event."""
+    return any(output.type == SCORED and output.value["data"]["model"] == model for output in case.outputs)
+
+
+def class_of(case: Case, model: str) -> str | None:
+    """The class of a score of `CLASSES` that is in force now, also of one that was just said."""
+    kept = {"classes": dict(case.state.get(RULE, {}).get("classes", {}))}
+    _note_classes(case, kept)
+    return kept["classes"].get(model)
+
+
 def _note_classes(case: Case, kept: dict[str, Any]) -> None:
     """Keep the classes of the scores that were said because of this event."""
     for output in case.outputs:

@@ -10,7 +10,7 @@ CREATE TABLE control_events_v1
     before           LowCardinality(Nullable(String)) COMMENT 'status that was told before',
     reasons          Array(LowCardinality(String)) COMMENT 'why: office-high, home-high, hba1c-high, no-recent-ldl …',
     patterns         Array(LowCardinality(String)) COMMENT 'blood pressure: white-coat, masked (…-uncontrolled under treatment), sustained, morning',
-    targets          String CODEC(ZSTD(3)) COMMENT 'JSON: limits compared with, as [{measure, value, unit, basis}]; basis: default, age, condition or personal',
+    targets          String CODEC(ZSTD(3)) COMMENT 'JSON: limits compared with, as [{measure, value, unit, basis}]; basis: default, age, condition, risk or personal',
     values           String CODEC(ZSTD(3)) COMMENT 'JSON: values compared when this was told, as [{measure, value, unit, time, n}]',
     evidence         Array(UUID) COMMENT 'identities of the events it rests on, the latest 20',
     judgement        Bool COMMENT 'rests on a limit that is a judgement and that no physician approved here',

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fhir.resources.R4B.questionnaire import Questionnaire
 
+from schemas.envelope import identity
 from schemas.questionnaires import released
 from tests.api.people import READING, House, bearer
 
@@ -87,6 +88,20 @@ def test_guidance_is_a_draft_until_a_physician_signs_what_was_read(house: House,
     assert seen["draft"] is None
     assert [s["text"] for s in seen["signed"]["sentences"]] == [s["text"] for s in draft["sentences"]]
     assert seen["signed"]["note"]["en"] == "Salt first."
+
+
+def test_what_was_entered_in_error_is_not_guided_by(house: House) -> None:
+    id = house.resident()
+    habits = house.event(f"{CHRONIC}lifestyle-recorded.v1", id, {"salt": "heavy"}, 3)
+    goal = house.event(f"{CHRONIC}goal-set.v1", id, {"goal": "salt", "start": "2026-01-01", "review": "2027-01-01"}, 3)
+    house.post(house.event(f"{CHRONIC}condition-diagnosed.v1", id, {"code": "I10"}, 4), habits, goal)
+    said = {each["template"] for each in house.get(f"/v1/residents/{id}/guidance")["draft"]["sentences"]}
+    assert {"salt", "goal"} <= said
+    for event in (habits, goal):
+        wrong = {"reading": str(identity(event["source"], event["id"])), "reason": "entered-in-error"}
+        house.post(house.event("mailiu.reading.retracted.v1", id, wrong))
+    said = {each["template"] for each in house.get(f"/v1/residents/{id}/guidance")["draft"]["sentences"]}
+    assert not {"salt", "goal"} & said
 
 
 @pytest.mark.parametrize("name", sorted(released()))

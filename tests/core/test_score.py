@@ -7,11 +7,13 @@ import pytest
 
 from schemas.measure import measures
 from schemas.score import Computed
+from streams.control import ASSESSED
 from streams.event import Output, uuid5
 from streams.scores.run import newest, run
 from tests.core.resident import DAY, HOUR, START, Resident
 
 PAR = "china-par"
+PRESSURE = "reading.blood-pressure-measured.v1"
 
 
 def scores(outputs: list[Output]) -> dict[str, dict[str, Any]]:
@@ -20,6 +22,12 @@ def scores(outputs: list[Output]) -> dict[str, dict[str, Any]]:
     for data in said:
         Computed.model_validate_json(orjson.dumps(data), strict=True)
     return {data["model"]: data for data in said}
+
+
+def lipids(resident: Resident) -> tuple[str, list[tuple[str, float, str]]]:
+    """Status and limits last said of the lipids."""
+    *_, said = (o.value["data"] for o in resident.outputs if o.type == ASSESSED and o.value["data"]["area"] == "lipids")
+    return said["status"], [(limit["measure"], limit["value"], limit["basis"]) for limit in said["targets"]]
 
 
 def count(outputs: list[Output]) -> int:
@@ -71,6 +79,20 @@ def test_it_says_value_class_inputs_and_their_events(known: Resident) -> None:
     assert said["inputs"]["waist"]["event"] == uuid5(f"laboratory/{START}")
     assert "event" not in said["inputs"]["diabetes"]  # nobody ever said so
     assert said["class"] == "intermediate" if said["value"] < 10 else "high"
+
+
+def test_a_high_risk_lowers_the_limit_of_ldl_and_a_lower_one_lifts_it(known: Resident) -> None:
+    known.event("chronic.condition-diagnosed.v2", {"code": "I10"}, START)
+    visit(known, START + HOUR, 116, 74)
+    examine(known, START + 2 * HOUR, ldl_cholesterol=3.0)
+    assert scores(known.outputs)[PAR]["class"] == "intermediate"
+    assert lipids(known) == ("controlled", [("ldl-cholesterol", 3.4, "default")])
+    visit(known, START + DAY, 172, 96)
+    assert scores(known.new)[PAR]["class"] == "high"
+    assert lipids(known) == ("uncontrolled", [("ldl-cholesterol", 2.6, "risk")])
+    known.event(PRESSURE, {"systolic": 116, "diastolic": 74, "place": "office"}, START + 2 * DAY)
+    assert scores(known.new)[PAR]["class"] == "intermediate"
+    assert lipids(known) == ("controlled", [("ldl-cholesterol", 3.4, "default")])
 
 
 def test_it_says_what_is_missing_once(known: Resident) -> None:

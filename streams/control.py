@@ -22,6 +22,11 @@ ASSESSED = "mailiu.chronic.control-assessed.v1"
 RULE = "control"
 EVIDENCE = 20
 HOME = "home-systolic"
+#: Context of a home glucose -> its measure, its limit and the reason when its mean is not below.
+AT_HOME = {
+    "fasting": ("home-fasting-glucose", "fasting_glucose", "home-fasting-glucose-high"),
+    "after-meal-2h": ("home-glucose-2h", "glucose_2h", "home-glucose-2h-high"),
+}
 RISK = "china-par"  #: the score whose high class lowers the limit of LDL cholesterol
 BLOOD_PRESSURE, GLUCOSE, LIPIDS, WEIGHT = "blood-pressure", "glucose", "lipids", "weight"
 
@@ -243,7 +248,7 @@ def _patterns(
 
 
 def glucose(case: Case, rule: Rule) -> Assessment | None:
-    """Fasting glucose, glucose two hours after a meal and HbA1c in diabetes: every one that stands must be in range."""
+    """Glucose fasting and two hours after a meal, at visits and at home, and HbA1c in diabetes: all must fit."""
     limits, found = rule.limits, Assessment()
     if not case.has(limits["diabetes"]):
         return None
@@ -260,6 +265,13 @@ def glucose(case: Case, rule: Rule) -> Assessment | None:
     after = _latest(case, found, "glucose_2h", "glucose-2h", "mmol/L", limits["office_days"])
     if after is not None and after >= found.target("glucose-2h", limits["glucose_2h"], "mmol/L", "default"):
         found.reasons.append("glucose-2h-high")
+    for context, (measure, name, reason) in AT_HOME.items():
+        mean = _home_glucose(case, rule, found, context, measure)
+        personal = goal if context == "fasting" else None
+        if mean is not None and mean >= found.target(
+            measure, personal or limits[name], "mmol/L", "personal" if personal else "default"
+        ):
+            found.reasons.append(reason)
     hba1c = _latest(case, found, "hba1c_percent", "hba1c", "%", limits["hba1c_days"])
     if hba1c is not None:
         goal, old = goal_value(case, "hba1c"), case.aged(limits["old"], case.now)
@@ -271,6 +283,20 @@ def glucose(case: Case, rule: Rule) -> Assessment | None:
         found.missing = ["no-recent-glucose"]
     found.judge()
     return found
+
+
+def _home_glucose(case: Case, rule: Rule, found: Assessment, context: str, measure: str) -> float | None:
+    """The mean of the home values of one context in the days that count, if there are enough."""
+    gl, limits = case.state.get("gl"), rule.limits
+    if gl is None:
+        return None
+    days, since = limits["home_glucose_days"] * DAY, case.now - limits["home_glucose_days"] * DAY
+    at = [i for i, time in enumerate(gl["t"]) if gl["c"][i] == context and since < time <= case.now]
+    if len(at) < limits["home_glucose_readings"]:
+        return None
+    found.until.append(gl["t"][at[0]] + days)
+    mean = sum(gl["v"][i] for i in at) / len(at)
+    return found.value(measure, mean, "mmol/L", gl["t"][at[-1]], *(gl["id"][i] for i in at), n=len(at))
 
 
 def lipids(case: Case, rule: Rule) -> Assessment | None:
@@ -344,6 +370,7 @@ AREAS: dict[str, Callable[[Case, Rule], Assessment | None]] = {
 #: Areas that an event concerns, where these are not all.
 CONCERNS: dict[str, tuple[str, ...]] = {
     "mailiu.reading.blood-pressure-measured.v1": (BLOOD_PRESSURE,),
+    "mailiu.reading.glucose-measured.v1": (GLUCOSE,),
     "mailiu.monitoring.plan-set.v1": (BLOOD_PRESSURE,),
     "mailiu.chronic.target-set.v1": (BLOOD_PRESSURE,),
     "mailiu.chronic.medication-prescribed.v1": (BLOOD_PRESSURE,),

@@ -19,6 +19,7 @@ SYMPTOM = ("symptom-red", "bp-low", "bp-pregnancy", "glucose-low", "glucose-high
 MARKED = ("pulse-irregular", "bp-orthostatic", "shared-cuff-outlier")
 NOTHING: tuple[str, ...] = ()
 POSITION = {"lying": LYING, "standing": STANDING}
+CONTEXTS = ("fasting", "after-meal-2h")  #: of a home glucose, that means are made of
 EFFORT = {"rest": AT_REST, "active": ACTIVE}
 
 
@@ -95,13 +96,14 @@ def _watched(case: Case) -> list[str]:
 
 
 def glucose(case: Case) -> Touched:
-    """A glucose value with the meter's own HI or LO."""
-    time, late = moment(case)
+    """A glucose value with the meter's own HI or LO, and before or after which meal it was."""
+    data, (time, late) = case.event.data, moment(case)
     if not _open(case, time, late):
         return latecomer.take(case, time)
-    flags = case.event.data.get("flags", ())
+    flags = data.get("flags", ())
     flag = "high" if "meter-high" in flags else "low" if "meter-low" in flags else ""
-    add(case.state, "gl", time, case.event.identity, late, case.event.data["value"], flag)
+    context = data.get("context") if data.get("place") != "office" else None
+    add(case.state, "gl", time, case.event.identity, late, data["value"], flag, context if context in CONTEXTS else "")
     return [*GLUCOSE, "check-person", *_watched(case)]
 
 

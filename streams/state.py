@@ -25,13 +25,13 @@ KEPT_SEEN = LATENESS
 KEPT_GONE = OPEN_DAYS * DAY + LATENESS
 
 #: Series of evidence and their value columns: blood pressure (systolic, diastolic, counts in means, pulse, marks),
-#: glucose (value, flag), symptoms (codes), trouble (what), heart rate (value, at rest or active), oxygen (value, pulse,
-#: doubted by the device), electrocardiograms (urgent), which ones were read (reading, conclusion), readings answered
-#: "yes, it was me" (reading), questionnaires (which, total, flags), crisis values that came in after the open days
-#: (what), and kinds with a value alone.
+#: glucose (value, flag, context of a home value: fasting, after-meal-2h or none), symptoms (codes), trouble (what),
+#: heart rate (value, at rest or active), oxygen (value, pulse, doubted by the device), electrocardiograms (urgent),
+#: which ones were read (reading, conclusion), readings answered "yes, it was me" (reading), questionnaires (which,
+#: total, flags), crisis values that came in after the open days (what), and kinds with a value alone.
 SERIES: dict[str, tuple[str, ...]] = {
     "bp": ("s", "d", "m", "p", "f"),
-    "gl": ("v", "f"),
+    "gl": ("v", "f", "c"),
     "sx": ("c",),
     "trouble": ("w",),
     "heart-rate": ("v", "r"),

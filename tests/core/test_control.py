@@ -157,6 +157,34 @@ def test_glucose_is_judged_by_the_national_limits(name: str, data: dict[str, flo
     assert last(r, "glucose")["status"] == ("uncontrolled" if reasons else "controlled")
 
 
+def measure(r: Resident, days: tuple[float, ...], value: float, context: str = "fasting", **more: Any) -> None:
+    for day in days:
+        r.glucose(value, START + round(day * DAY), context=context, **more)
+
+
+def test_home_glucose_is_judged_by_the_mean_of_two_weeks() -> None:
+    r = hypertensive("1960-05-01", "E11.9")
+    measure(r, (0, 1), 7.2)
+    measure(r, (1.5,), 15.0, context="bedtime")
+    measure(r, (1.6,), 15.0, place="office")
+    assert last(r, "glucose")["reasons"] == ["no-recent-glucose"]  # two are too few, and the others are no fasting ones
+    measure(r, (2,), 6.9)
+    said = last(r, "glucose")
+    assert (said["status"], said["reasons"]) == ("uncontrolled", ["home-fasting-glucose-high"])
+    assert limits(said)["home-fasting-glucose"] == (7.0, "default")
+    [value] = said["values"]
+    assert (value["measure"], value["value"], value["n"], len(said["evidence"])) == ("home-fasting-glucose", 7.1, 3, 3)
+    measure(r, (2.1, 2.2, 2.3), 9.9, context="after-meal-2h")
+    assert "home-glucose-2h" in limits(last(r, "glucose"))
+    measure(r, (2.4,), 10.3, context="after-meal-2h")
+    assert last(r, "glucose")["reasons"] == ["home-fasting-glucose-high", "home-glucose-2h-high"]  # 10.0 is not below
+    goal = {"goal": "fasting-glucose", "value": 7.5, "start": "2026-03-05", "review": "2026-06-01"}
+    r.event("chronic.goal-set.v1", goal, START + 3 * DAY)
+    assert last(r, "glucose")["reasons"] == ["home-glucose-2h-high"]
+    r.tick(START + 17 * DAY)
+    assert last(r, "glucose")["status"] == "not-enough-data"
+
+
 @pytest.mark.parametrize(
     ("conditions", "ldl", "limit", "judged"),
     [

@@ -203,20 +203,21 @@ def _home_readings(case: Case) -> list[str]:
 
 def _pressure_target(case: Case, rule: Rule, found: Assessment, place: str) -> tuple[float, float]:
     limits, target = rule.limits, case.state.get("target")
+    rests: tuple[str, ...] = ()
     home = case.rule("bp-sustained-high").limits
     if target is not None:
-        s, d, basis, rests = target[2], target[3], "personal", ()
+        s, d, basis = target[2], target[3], "personal"
     elif case.aged(limits["old"], case.now):
-        basis, rests = "age", ()
+        basis = "age"
         s, d = (limits["old_systolic"], limits["old_diastolic"])
         if place == "home":
             s, d = home["old_systolic"], home["old_diastolic"]
     elif case.has(limits["diabetes"]) and not case.aged(limits["older"], case.now):
         prefix = "diabetes_home_" if place == "home" else "diabetes_"
         s, d, basis = limits[f"{prefix}systolic"], limits[f"{prefix}diastolic"], "condition"
-        rests = (f"{prefix}systolic", f"{prefix}diastolic")  # type: ignore[assignment]
+        rests = (f"{prefix}systolic", f"{prefix}diastolic")
     else:
-        s, d, basis, rests = limits["office_systolic"], limits["office_diastolic"], "default", ()
+        s, d, basis = limits["office_systolic"], limits["office_diastolic"], "default"
         if place == "home":
             s, d = home["systolic"], home["diastolic"]
     found.target(f"{place}-systolic", s, "mm[Hg]", basis, *rests)

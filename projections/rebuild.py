@@ -12,7 +12,7 @@ from typing import Any
 
 from clickhouse_connect.driver import Client
 
-from projections.compare import Difference, compare, newest
+from projections.compare import Difference, Pins, compare, newest
 from projections.fill import Progress, backfill
 from projections.schema import LATER_VERSION, Projection
 from projections.serve import served
@@ -78,13 +78,21 @@ def rebuild(client: Client, projection: Projection, progress: Progress | None = 
     if before and definition(client, projection, before) == projection.definition:
         pins = newest(client)
         done.tables = [
-            compare(client, base, f"{base}_v{before}", f"{base}_v{done.version}", pins) for base in projection.bases
+            _compared(client, base, f"{base}_v{before}", f"{base}_v{done.version}", pins) for base in projection.bases
         ]
     for view in projection.served:
         served(client, projection, view, done.version)
     if before:
         drop(client, projection, before)
     return done
+
+
+def _compared(client: Client, base: str, old: str, new: str, pins: Pins, patience: float = 5) -> Difference:
+    """How a table compares. What is in `log` already and not yet in a table that follows it does not differ."""
+    began = time.monotonic()
+    while (found := compare(client, base, old, new, pins)).differing and time.monotonic() - began < patience:
+        time.sleep(0.2)
+    return found
 
 
 def _outwait_inserts(client: Client, patience: float = 60) -> None:

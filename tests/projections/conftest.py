@@ -17,7 +17,14 @@ def parts() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def database(parts: Stack, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """An empty database with every projection, for this test alone; the writer of the stack knows nothing of it."""
+def database(parts: Stack) -> Iterator[Database]:
+    """An empty database with every projection; the writer of the stack knows nothing of it."""
+    with Database.emptied() as made:
+        yield made
+
+
+@pytest.fixture
+def new(parts: Stack, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Such a database for this test alone, which may change its tables and views."""
     with Database.new(request.node.name) as made:
         yield made

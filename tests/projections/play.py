@@ -52,6 +52,23 @@ def pressure(subject: str, time: str, systolic: float, diastolic: float, id: str
     return event(type, subject, time, id, systolic=systolic, diastolic=diastolic, **more)
 
 
+TABLES = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+
+
+@contextmanager
+def _pointed(name: str) -> Iterator[None]:
+    """Within, the settings name this database."""
+    variable = "MAILIU_CLICKHOUSE_DATABASE"
+    before, os.environ[variable] = os.environ.get(variable), name
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        del os.environ[variable]
+        os.environ |= {variable: before} if before else {}
+        settings.cache_clear()
+
+
 class Database:
     """Plays records in order of offset; ``rows`` reads a served name."""
 
@@ -64,19 +81,28 @@ class Database:
     def new(cls, name: str) -> Iterator["Database"]:
         """A database that is dropped afterwards; settings point at it meanwhile."""
         name = "t_" + re.sub(r"\W+", "_", name.lower())[:50]
-        variable = "MAILIU_CLICKHOUSE_DATABASE"
-        before, os.environ[variable] = os.environ.get(variable), name
-        settings.cache_clear()
-        try:
-            migrate.apply()
-            with clickhouse() as client:
-                yield cls(client)
-        finally:
+        with _pointed(name):
+            try:
+                migrate.apply()
+                with clickhouse() as client:
+                    yield cls(client)
+            finally:
+                with clickhouse(database="default") as client:
+                    client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+    @classmethod
+    @contextmanager
+    def emptied(cls) -> Iterator["Database"]:
+        """The database that tests hand on, without a row; for tests that leave its tables and views as they are."""
+        with _pointed("t_handed_on"):
             with clickhouse(database="default") as client:
-                client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
-            del os.environ[variable]
-            os.environ |= {variable: before} if before else {}
-            settings.cache_clear()
+                made = client.query("SELECT name FROM system.databases WHERE name = 't_handed_on'").result_rows
+            if not made:
+                migrate.apply()
+            with clickhouse() as client:
+                for (table,) in client.query(TABLES).result_rows:
+                    client.command(f"TRUNCATE TABLE `{table}` SYNC")
+                yield cls(client)
 
     def play(self, *events: dict[str, Any], topic: str = EVENTS, partition: int = 0) -> list[Record]:
         """Append events a second apart and insert them as one batch; the records."""

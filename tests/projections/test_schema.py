@@ -41,14 +41,14 @@ def test_what_is_applied_is_what_is_declared(database: Database) -> None:
     assert applied == {}, "a table that no file declares"
 
 
-def test_a_changed_definition_is_rebuilt_and_a_tampered_view_is_served_anew(database: Database) -> None:
+def test_a_changed_definition_is_rebuilt_and_a_tampered_view_is_served_anew(new: Database) -> None:
     reading = projection("reading")
-    database.client.command("ALTER TABLE readings_v1 MODIFY COMMENT 'definition of-yesterday'")
-    database.client.command("CREATE OR REPLACE VIEW follow_ups AS SELECT 1 AS one")
+    new.client.command("ALTER TABLE readings_v1 MODIFY COMMENT 'definition of-yesterday'")
+    new.client.command("CREATE OR REPLACE VIEW follow_ups AS SELECT 1 AS one")
     assert sorted(migrate.apply()) == ["reading built as version 2", "view follow_ups"]
-    assert rebuild.versions(database.client, reading) == {2}
+    assert rebuild.versions(new.client, reading) == {2}
     assert migrate.apply() == []
-    as_declared = shape(database)
+    as_declared = shape(new)
     with Database.new("declared") as fresh:
         declared_shape = shape(fresh)
     versions = {name.replace("_v2", "_v1") for name in as_declared}

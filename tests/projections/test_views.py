@@ -369,17 +369,17 @@ def test_an_old_log_is_read_in_its_newest_form(database: Database) -> None:
     assert migrate.apply() == []
 
 
-def test_every_projection_built_aside_equals_the_one_that_was_fed(database: Database) -> None:
+def test_every_projection_built_aside_equals_the_one_that_was_fed(new: Database) -> None:
     from projections.fill import backfill
     from projections.rebuild import create
 
-    test_residents_and_their_institutions_by_time_and_offset(database)
-    test_conditions_and_medication_show_what_holds(database)
+    test_residents_and_their_institutions_by_time_and_offset(new)
+    test_conditions_and_medication_show_what_holds(new)
     for each in declared():
-        create(database.client, each, 2)
-        database.client.command("SYSTEM STOP MERGES")
-        backfill(database.client, each, 2)
+        create(new.client, each, 2)
+        new.client.command("SYSTEM STOP MERGES")
+        backfill(new.client, each, 2)
         for base in each.bases:
-            result = compare(database.client, base, f"{base}_v1", f"{base}_v2", newest(database.client))
+            result = compare(new.client, base, f"{base}_v1", f"{base}_v2", newest(new.client))
             assert (result.differing, result.keys) == (0, [])
-    database.client.command("SYSTEM START MERGES")
+    new.client.command("SYSTEM START MERGES")

@@ -82,7 +82,7 @@ async def test_the_mqtt_broker_is_killed_with_a_backlog(stack: Stack) -> None:
         nonlocal held
         held += 1
 
-    async with Gateway(flow.run, resend=120.0) as gateway, asyncio.timeout(540):
+    async with Gateway(flow.run, resend=60.0) as gateway, asyncio.timeout(540):
         gateway.client.on_publish = on_publish
         bridge = stack.pid("bridge")
         os.kill(bridge, signal.SIGSTOP)

@@ -4,7 +4,7 @@ Limits of home means: 135/85 (Chinese guideline 2024, in force), 130/80 (ACC/AHA
 """
 
 import asyncio
-import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,10 @@ from infra.log import Log
 from schemas.envelope import rfc3339
 from schemas.registry import parse
 from tests.projections.play import event, pressure
-from tests.stack import Stack
+from tests.stack import Stack, own_stack
 from tests.withstand import drafts
 
 RUN = CliRunner()
-NAME = f"bt{os.getpid()}"
 #: Mean home pressure of each resident.
 PEOPLE = {"calm": (120, 72), "between": (132, 78), "raised": (138, 82), "high": (150, 88)}
 
@@ -31,7 +30,7 @@ async def _append() -> None:
     first = datetime.now(UTC).replace(hour=23, minute=0) - timedelta(days=9)
     async with Log() as log:
         for name, (systolic, diastolic) in PEOPLE.items():
-            resident = f"{NAME}-{name}"
+            resident = name
             start = rfc3339(first - timedelta(days=30))
             await log.append(
                 parse(event("resident.registered.v1", resident, start, sex="female", birth_date="1960-05-05"))
@@ -42,10 +41,12 @@ async def _append() -> None:
 
 
 @pytest.fixture(scope="module")
-def log(kafka: Stack) -> Stack:
-    """A log with a week of readings of each of `PEOPLE`."""
-    asyncio.run(_append())
-    return kafka
+def log() -> Iterator[Stack]:
+    """A log with a week of readings of each of `PEOPLE`, and nothing else."""
+    with own_stack("backtest") as stack:
+        stack.up("kafka")
+        asyncio.run(_append())
+        yield stack
 
 
 def draft(folder: Path, systolic: int, diastolic: int) -> Path:
@@ -56,12 +57,11 @@ def draft(folder: Path, systolic: int, diastolic: int) -> Path:
 
 
 def tried(path: Path | str, *more: str) -> dict[str, Any]:
-    """The answer as JSON, with what was said of our people by their names."""
+    """The answer as JSON, with what was said of each person by name."""
     done = RUN.invoke(app, ["backtest", "--rule", str(path), "--json", *more])
     assert done.exit_code == 0, done.output
     answer: dict[str, Any] = orjson.loads(done.stdout)
-    mine = [one for one in answer["people"] if one["resident"].startswith(NAME)]
-    answer["people"] = {one["resident"].removeprefix(f"{NAME}-"): one for one in mine}
+    answer["people"] = {one["resident"]: one for one in answer["people"]}
     return answer
 
 
@@ -71,7 +71,7 @@ def test_a_draft_says_whom_it_would_concern_before_anybody_activates_it(log: Sta
     assert (strict["rule"], strict["version"]) == ("bp-sustained-high", 2)
     assert strict["unfoldable"] == {"now": 0, "trial": 0}
     assert strict["people"].pop("between") == {
-        "resident": f"{NAME}-between", "institution": "I01", "change": "new", "alerts": {"now": 0, "trial": 1},
+        "resident": "between", "institution": "I01", "change": "new", "alerts": {"now": 0, "trial": 1},
         "highest": {"now": None, "trial": "yellow"}, "tasks": {"now": 0, "trial": 0}, "scores": {},
     }  # fmt: skip
     assert strict["people"] == {}, "who is high in both gets the same alert from the same reading"
@@ -85,11 +85,10 @@ def test_a_draft_says_whom_it_would_concern_before_anybody_activates_it(log: Sta
 
 
 @pytest.mark.stack
-def test_the_table_names_them(log: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.cli.backtest.SHOWN", 1_000_000)  # the log has other tests' people, too
+def test_the_table_names_them(log: Stack, tmp_path: Path) -> None:
     done = RUN.invoke(app, ["backtest", "--rule", str(draft(tmp_path, 130, 80))])
     assert done.exit_code == 0, done.output
-    assert f"{NAME}-between" in done.stdout
+    assert "between" in done.stdout
     assert "with v2" in done.stdout
 
 

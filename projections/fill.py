@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from clickhouse_connect.driver import Client
 
 from projections.compare import Pins, below
-from projections.schema import FROM_LOG, Projection, Statement, declared
+from projections.schema import FROM_LOG, LATER_VERSION, Projection, Statement, declared
 
 CHUNK = 500_000
 #: Duplicates within one insert are told apart when they are read (FINAL): half the cost of an insert.
@@ -30,7 +30,8 @@ def backfill(
     Views that read another target of the same projection are filled by themselves, as that target is.
     """
     feeds = [f for f in projection.feeds + projection.afterwards if FROM_LOG.search(f.select)]
-    texts = [_insert(client, projection, version, feed, log) for feed in feeds]
+    columns = _columns(client, f"^({'|'.join(projection.bases)})_v{version}$")
+    texts = [_insert(columns, projection, version, feed, log) for feed in feeds]
     chunks = list(_chunks(client, feeds, log, pins))
     total, read = sum(c.rows for c in chunks), 0
     for chunk in chunks:
@@ -48,28 +49,36 @@ def follow(client: Client, flushed: Ranges) -> None:
     for (topic, partition), (first, end) in sorted(flushed.items()):
         topics.setdefault(topic, []).append(_range(partition, first, end))
     where = " OR ".join(f"({Chunk(topic, ranges, 0).where})" for topic, ranges in topics.items())
-    names = {row[0] for row in client.query("SHOW TABLES").result_rows}
-    for projection in declared():
-        for feed in projection.afterwards:
-            pattern = re.compile(rf"^{feed.target.removesuffix('_v1')}_v([0-9]+)$")
-            for version in sorted(int(found[1]) for name in names if (found := pattern.match(name))):
-                client.command(_insert(client, projection, version, feed, "log").replace(WHERE, where))
+    feeds = [(p, feed) for p in declared() for feed in p.afterwards if any(_reads(feed, topic) for topic in topics)]
+    bases = "|".join(feed.target.removesuffix("_v1") for _, feed in feeds)
+    columns = _columns(client, f"^({bases}){LATER_VERSION}$")
+    for projection, feed in feeds:
+        pattern = re.compile(f"^{feed.target.removesuffix('_v1')}{LATER_VERSION}$")
+        for version in sorted(int(found[1]) for name in columns if (found := pattern.match(name))):
+            client.command(_insert(columns, projection, version, feed, "log").replace(WHERE, where))
 
 
 #: Stands for the rows to read, in a statement made by `_insert`.
 WHERE = "{rows}"
 
 
-def _insert(client: Client, projection: Projection, version: int, feed: Statement, log: str) -> str:
+def _columns(client: Client, pattern: str) -> dict[str, list[str]]:
+    """The columns that can be written, of each table whose name matches."""
+    found: dict[str, list[str]] = {}
+    for table, name in client.query(
+        "SELECT table, name FROM system.columns WHERE database = currentDatabase() AND match(table, {p:String})"
+        " AND default_kind != 'MATERIALIZED' ORDER BY table, position",
+        {"p": pattern},
+    ).result_rows:
+        found.setdefault(table, []).append(name)
+    return found
+
+
+def _insert(columns: Mapping[str, list[str]], projection: Projection, version: int, feed: Statement, log: str) -> str:
     """The statement that fills the target of ``feed``, in ``version``, from the rows of ``log`` that `WHERE` says."""
     source = FROM_LOG.sub(f"FROM (SELECT * FROM {log} WHERE {WHERE}) AS log", feed.select)
     target = projection.at(version, feed.target)
-    columns = client.query(
-        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {t:String}"
-        " AND default_kind != 'MATERIALIZED' ORDER BY position",
-        {"t": target},
-    ).result_rows
-    names = ", ".join(row[0] for row in columns)
+    names = ", ".join(columns[target])
     return f"INSERT INTO {target} ({names}) SELECT {names} FROM ({projection.at(version, source)})"
 
 

@@ -41,17 +41,17 @@ def apply() -> list[str]:
 
 
 def _fixed(client: Client, projection: Projection) -> list[str]:
-    """Functions and tables without a version."""
+    """Functions, and tables and views without a version."""
     done = []
     for function in projection.functions:
         here = client.query("SELECT create_query FROM system.functions WHERE name = {n:String}", {"n": function.name})
         if not here.result_rows or _bare(here.result_rows[0][0]) != _formatted(client, function.text):
             client.command(function.text)
             done.append(f"function {function.name}")
-    for table in projection.fixed:
-        if not _exists(client, table.name):
-            client.command(table.text)
-            done.append(f"table {table.name}")
+    for each in projection.fixed + projection.passing:
+        if not _exists(client, each.name):
+            client.command(each.text)
+            done.append(f"{each.kind.lower()} {each.name}")
     return done
 
 

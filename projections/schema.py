@@ -18,7 +18,8 @@ FOLDER = Path(__file__).parent / "sql"
 NAMED = re.compile(r"^CREATE (?:OR REPLACE )?(TABLE|MATERIALIZED VIEW|VIEW|FUNCTION) (?:IF NOT EXISTS )?(\w+)")
 AFTERWARDS = re.compile(r"^INSERT INTO (\w+)\nSELECT")
 COMMENTED = re.compile(r"COMMENT COLUMN (\w+) ('(?:[^']|'')*')")
-FROM_LOG = re.compile(r"\bFROM log\b(?! AS)")
+#: `log` itself, or what passes its rows on by kind.
+FROM_LOG = re.compile(r"\bFROM log(?:_[a-z]+ AS log\b|\b(?! AS))")
 LATER_VERSION = r"_v([0-9]+)"
 
 
@@ -58,7 +59,7 @@ class Projection:
 
     @cached_property
     def fixed(self) -> list[Statement]:
-        """Tables without a version: the log itself."""
+        """Tables without a version: the log itself, and what passes its rows on."""
         return [s for s in self.statements if s.kind == "TABLE" and not s.name.endswith("_v1")]
 
     @cached_property
@@ -67,9 +68,14 @@ class Projection:
         return [s for s in self.statements if s.kind == "TABLE" and s.name.endswith("_v1")]
 
     @cached_property
+    def passing(self) -> list[Statement]:
+        """Views without a version: what passes the rows of the log on by kind."""
+        return [s for s in self.statements if s.kind == "MATERIALIZED VIEW" and not s.name.endswith("_v1_mv")]
+
+    @cached_property
     def feeds(self) -> list[Statement]:
-        """The materialized views."""
-        return [s for s in self.statements if s.kind == "MATERIALIZED VIEW"]
+        """The materialized views that fill the targets."""
+        return [s for s in self.statements if s.kind == "MATERIALIZED VIEW" and s.name.endswith("_v1_mv")]
 
     @cached_property
     def afterwards(self) -> list[Statement]:

@@ -24,6 +24,39 @@ CREATE TABLE IF NOT EXISTS log
 ENGINE = ReplacingMergeTree
 ORDER BY (topic, partition, offset);
 
+-- What passes the rows of an insert on by kind, and keeps none. A view costs an insert its analysis, some milliseconds,
+-- only if a row reaches it: forty views on `log` itself cost 150 ms each time, these a fifth. None of them is ever edited,
+-- for the tables behind it would not be filled anew: another condition is another name.
+CREATE TABLE IF NOT EXISTS log_readings AS log ENGINE = Null;
+CREATE MATERIALIZED VIEW log_readings_mv TO log_readings AS
+SELECT * FROM log WHERE topic = 'events' AND type LIKE 'mailiu.reading.%-measured.v%';
+
+CREATE TABLE IF NOT EXISTS log_care AS log ENGINE = Null;
+CREATE MATERIALIZED VIEW log_care_mv TO log_care AS
+SELECT * FROM log
+WHERE topic = 'events' AND type NOT LIKE 'mailiu.reading.%-measured.v%' AND type NOT LIKE 'mailiu.clock.%';
+
+CREATE TABLE IF NOT EXISTS log_derived AS log ENGINE = Null;
+CREATE MATERIALIZED VIEW log_derived_mv TO log_derived AS
+SELECT * FROM log WHERE topic = 'derived' AND type NOT LIKE 'mailiu.fold.%';
+
+CREATE TABLE IF NOT EXISTS log_conduct AS log ENGINE = Null;
+CREATE MATERIALIZED VIEW log_conduct_mv TO log_conduct AS
+SELECT * FROM log
+WHERE topic IN ('events', 'derived')
+    AND (type LIKE 'mailiu.notice.%' OR type LIKE 'mailiu.engagement.%' OR type LIKE 'mailiu.device.%');
+
+-- Home readings are many and no statistic of the programme counts them: a cheap look for the word spares them the parser.
+CREATE TABLE IF NOT EXISTS log_programme AS log ENGINE = Null;
+CREATE MATERIALIZED VIEW log_programme_mv TO log_programme AS
+SELECT * FROM log
+WHERE topic = 'events' AND (type LIKE 'mailiu.chronic.%' OR type LIKE 'mailiu.resident.%'
+    OR type LIKE 'mailiu.reading.blood-pressure-measured.%' AND position(value, '"office"') > 0);
+
+CREATE TABLE IF NOT EXISTS log_technical AS log ENGINE = Null;
+CREATE MATERIALIZED VIEW log_technical_mv TO log_technical AS
+SELECT * FROM log WHERE topic IN ('devices', 'rejected');
+
 CREATE TABLE positions_v1
 (
     topic          LowCardinality(String) COMMENT 'Kafka topic',

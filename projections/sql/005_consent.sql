@@ -37,7 +37,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_derived AS log
 WHERE topic = 'derived' AND log.type = 'mailiu.resident.event-refused.v1';
 
 CREATE OR REPLACE VIEW refused_events AS
@@ -94,7 +94,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL
     AND type IN ('mailiu.resident.consent-given.v1', 'mailiu.resident.consent-withdrawn.v1');
 
@@ -182,7 +182,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL
     AND type IN ('mailiu.resident.guardian-appointed.v1', 'mailiu.resident.guardian-revoked.v1');
 

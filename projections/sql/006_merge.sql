@@ -44,7 +44,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL
     AND type IN ('mailiu.resident.merged.v1', 'mailiu.resident.unmerged.v1');
 

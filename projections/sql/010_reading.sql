@@ -120,7 +120,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_readings AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.reading.blood-pressure-measured.v1', 'mailiu.reading.glucose-measured.v1',
     'mailiu.reading.heart-rate-measured.v1', 'mailiu.reading.weight-measured.v1',
@@ -162,7 +162,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type = 'mailiu.reading.retracted.v1';
 
 CREATE OR REPLACE VIEW retractions AS
@@ -243,7 +243,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL
     AND type IN ('mailiu.reading.ecg-read.v1', 'mailiu.reading.confirmed.v1');
 

@@ -63,7 +63,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.resident.registered.v1', 'mailiu.resident.details-changed.v1', 'mailiu.resident.contracted.v1',
     'mailiu.resident.contract-ended.v1', 'mailiu.resident.transferred.v1', 'mailiu.resident.died.v1',

@@ -91,7 +91,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.chronic.symptom-reported.v1', 'mailiu.chronic.condition-diagnosed.v1',
     'mailiu.chronic.condition-resolved.v1', 'mailiu.chronic.condition-diagnosed.v2',

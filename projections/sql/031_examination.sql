@@ -94,7 +94,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.examination.recorded.v1', 'mailiu.examination.health-examined.v1',
     'mailiu.chronic.follow-up-completed.v1', 'mailiu.chronic.follow-up-completed.v2',
@@ -242,7 +242,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.chronic.lifestyle-recorded.v1', 'mailiu.chronic.family-history-recorded.v1',
     'mailiu.chronic.adherence-reported.v1', 'mailiu.chronic.adverse-reaction-reported.v1',

@@ -80,7 +80,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_derived AS log
 WHERE topic = 'derived' AND log.time IS NOT NULL AND type = 'mailiu.score.computed.v1';
 
 CREATE OR REPLACE VIEW score_history AS
@@ -125,7 +125,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND partition = 0 AND log.time IS NOT NULL
     AND type = 'mailiu.organization.area-described.v1';
 

@@ -121,7 +121,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.chronic.follow-up-completed.v1', 'mailiu.chronic.follow-up-completed.v2',
     'mailiu.chronic.follow-up-completed.v3'

@@ -113,7 +113,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_derived AS log
 WHERE topic = 'derived' AND log.time IS NOT NULL AND type IN (
     'mailiu.task.opened.v1', 'mailiu.task.changed.v1', 'mailiu.task.fell-due.v1', 'mailiu.task.overdue.v1',
     'mailiu.task.done.v1', 'mailiu.task.cancelled.v1', 'mailiu.task.merged.v1'
@@ -176,7 +176,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND (type = 'mailiu.resident.household-joined.v1'
     OR type = 'mailiu.organization.visit-slots-set.v1' AND partition = 0);
 

@@ -77,7 +77,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_derived AS log
 WHERE topic = 'derived' AND log.time IS NOT NULL AND type = 'mailiu.chronic.control-assessed.v1';
 
 CREATE OR REPLACE VIEW control_history AS
@@ -164,7 +164,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_derived AS log
 WHERE topic = 'derived' AND log.time IS NOT NULL AND type = 'mailiu.chronic.review-prompted.v1';
 
 CREATE OR REPLACE VIEW review_history AS

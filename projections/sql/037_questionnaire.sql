@@ -72,7 +72,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_conduct AS log
 WHERE log.time IS NOT NULL AND (
     topic = 'events' AND type IN (
         'mailiu.engagement.questionnaire-answered.v1', 'mailiu.engagement.alert-answered.v1')

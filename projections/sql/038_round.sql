@@ -59,7 +59,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_derived AS log
 WHERE topic = 'derived' AND log.time IS NOT NULL AND type = 'mailiu.resident.level-assessed.v1';
 
 CREATE OR REPLACE VIEW level_history AS
@@ -144,7 +144,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_derived AS log
 WHERE topic = 'derived' AND log.time IS NOT NULL AND type = 'mailiu.round.need-assessed.v1';
 
 CREATE OR REPLACE VIEW rounds AS
@@ -202,7 +202,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type = 'mailiu.round.decided.v1';
 
 CREATE OR REPLACE VIEW round_decisions AS
@@ -252,7 +252,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND partition = 0 AND log.time IS NOT NULL
     AND type IN ('mailiu.organization.round-opened.v1', 'mailiu.organization.round-closed.v1');
 

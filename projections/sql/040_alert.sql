@@ -119,7 +119,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_derived AS log
 WHERE topic = 'derived' AND log.time IS NOT NULL AND type IN (
     'mailiu.alert.raised.v1', 'mailiu.alert.severity-changed.v1', 'mailiu.alert.escalated.v1',
     'mailiu.alert.extended.v1', 'mailiu.alert.condition-cleared.v1', 'mailiu.alert.withdrawn.v1',

@@ -72,7 +72,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_conduct AS log
 WHERE topic IN ('events', 'derived') AND log.time IS NOT NULL AND type IN (
     'mailiu.notice.queued.v1', 'mailiu.notice.recalled.v1', 'mailiu.notice.sent.v1', 'mailiu.notice.delivered.v1',
     'mailiu.notice.failed.v1', 'mailiu.notice.read.v1', 'mailiu.notice.expired.v1'
@@ -176,7 +176,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type IN (
     'mailiu.alert.contact-attempted.v1', 'mailiu.alert.handover-offered.v1', 'mailiu.alert.handover-accepted.v1'
 );
@@ -258,7 +258,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND partition = 0 AND log.time IS NOT NULL
     AND type IN ('mailiu.organization.rota-set.v1', 'mailiu.organization.leave-recorded.v1');
 
@@ -329,7 +329,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_conduct AS log
 WHERE topic IN ('events', 'derived') AND log.time IS NOT NULL AND type IN (
     'mailiu.device.command-requested.v1', 'mailiu.device.command-sent.v1', 'mailiu.device.command-expired.v1',
     'mailiu.device.command-acknowledged.v1', 'mailiu.device.command-failed.v1'

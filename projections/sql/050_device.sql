@@ -56,7 +56,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_technical AS log
 WHERE topic = 'devices' AND value != '' AND NOT startsWith(key, 'rule/');
 
 -- A later binding of the same device and slot ends an earlier one that is still open.
@@ -124,7 +124,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_readings AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type LIKE 'mailiu.reading.%-measured.v%'
     AND tupleElement(data, 'device') IS NOT NULL;
 
@@ -228,7 +228,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_conduct AS log
 WHERE topic IN ('events', 'derived') AND log.time IS NOT NULL AND type IN (
     'mailiu.device.model-registered.v1', 'mailiu.device.registered.v1', 'mailiu.device.bound.v1',
     'mailiu.device.unbound.v1', 'mailiu.device.gateway-authorized.v1', 'mailiu.device.gateway-revoked.v1',

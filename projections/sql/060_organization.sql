@@ -63,7 +63,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND partition = 0 AND log.time IS NOT NULL AND type IN (
     'mailiu.organization.institution-registered.v1', 'mailiu.organization.team-formed.v1',
     'mailiu.organization.staff-registered.v1', 'mailiu.organization.holiday-calendar-set.v1',

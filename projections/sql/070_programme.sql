@@ -82,7 +82,7 @@ FROM (
     SELECT
         key AS resident, identity AS id, type, assumeNotNull(log.time) AS happened, knowntime, coalesce(upcast, value) AS body,
         topic, partition, offset
-    FROM log
+    FROM log_programme AS log
     WHERE topic = 'events' AND log.time IS NOT NULL AND (
         type IN (
             'mailiu.chronic.condition-diagnosed.v1', 'mailiu.chronic.condition-resolved.v1',

@@ -45,7 +45,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_care AS log
 WHERE topic = 'events' AND log.time IS NOT NULL AND type LIKE 'mailiu.%' AND type NOT LIKE 'mailiu.reading.%-measured.v%'
     AND type NOT LIKE 'mailiu.organization.%' AND type NOT LIKE 'mailiu.rule.%' AND type NOT LIKE 'mailiu.clock.%'
     AND type NOT LIKE 'mailiu.device.model-registered.%'

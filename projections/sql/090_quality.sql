@@ -48,7 +48,7 @@ SELECT
     topic,
     partition,
     offset
-FROM log
+FROM log_technical AS log
 WHERE topic = 'rejected' AND log.value != '';
 
 CREATE OR REPLACE VIEW rejected_messages AS

@@ -2,7 +2,7 @@
 
 It commits to Kafka only after ClickHouse has answered 200, and resumes from that commit, or from an earlier offset
 where `log` holds less. So a batch may arrive twice, and gives the same rows both times. A record that comes alone is
-written at once; under load there are two flushes a second, or one whenever 50,000 rows are together.
+written at once; under load there are four flushes a second, or one whenever 50,000 rows are together.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ GROUP = "mailiu-writer"
 TOPICS = (EVENTS, DERIVED, REJECTED, DEVICES)
 ROWS = 50_000
 BYTES = 64 << 20
-INTERVAL = 0.5
+INTERVAL = 0.25
 UNREACHABLE = (ClickHouseError, HTTPError, OSError)
 #: Rows of one insert are told apart when they are read (FINAL), not when they are written: half the cost of an insert.
 SETTINGS = {"optimize_on_insert": 0, "async_insert": 0}

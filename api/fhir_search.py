@@ -13,14 +13,13 @@ from api.backend import Backend, BackendDependency
 from api.blood_pressure import summarize
 from api.position import Wait
 from api.problem import Problem, problems
-from api.resident import find
+from api.resident import ResidentId, find
 from api.tables import Row
 from infra.clock import clock
 from infra.settings import settings
 from mqtt_ingest.fhir import LOINC, PANELS, SINGLE
 from mqtt_ingest.fhir_lab import OWN
 from mqtt_ingest.texts import explain
-from schemas.envelope import SUBJECT
 from schemas.measure import by_loinc, measures
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -122,7 +121,7 @@ async def search(
 
 
 @router.get(
-    "/fhir/Patient/{id}",
+    "/fhir/Patient/{resident}",
     response_class=Response,
     summary="Read a FHIR Patient 读取患者",
     description="Without name and numbers.\n\n不含姓名与证件号。",
@@ -133,13 +132,13 @@ async def search(
 async def read(
     who: ResidentReader,
     backend: BackendDependency,
-    id: Annotated[str, Path(pattern=SUBJECT, description="居民编号")],
+    resident: ResidentId,
     wait: Wait = None,
 ) -> Response:
     """One person; a merged record answers with the survivor's."""
     await backend.progress.wait(wait, fold=True)
     try:
-        found = await _found(backend, who, id, "id")
+        found = await _found(backend, who, resident, "id")
     except Fault as fault:
         return fault.answer
     await backend.viewed(who, "fhir Patient", found["records"])

@@ -1,6 +1,6 @@
 """A week's plan of visits: who should be seen on which day, given the team's slots, and why: `GET /v1/visit-plan`."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -16,6 +16,7 @@ from api.task_item import COLUMNS, Appointment, complete, shaped
 from api.working_day import working_days
 from infra.clock import clock
 from infra.settings import settings
+from streams.rules import released
 
 router = APIRouter(prefix="/v1/visit-plan", tags=["tasks"])
 MANY = 5000  #: tasks that one plan looks at, the longest due first
@@ -77,6 +78,13 @@ class WeekPlan(BaseModel):
     stable_a_day: int = Field(description="stable people a day, so that no week stands out 每日均衡人数")
 
 
+def first_day(now: datetime) -> date:
+    """The first day on which somebody can still be seen: today until working hours end (local ``now``)."""
+    versions = released()["escalation"]
+    closed = now.hour >= versions[max(versions)].limits["close_hour"]
+    return now.date() + timedelta(days=1) if closed else now.date()
+
+
 @router.get("", summary="Weekly plan of visits 周访视计划", responses=problems(403, 404, 422, 504))
 async def week_plan(
     who: AlertReader,
@@ -84,14 +92,16 @@ async def week_plan(
     team: Annotated[str | None, Query(max_length=64, description="its slots are used 团队")] = None,
     doctor: Annotated[str | None, Query(max_length=64)] = None,
     institution: Annotated[str | None, Query(max_length=64)] = None,
-    start: Annotated[date | None, Query(description="first day; today if not named 起始日")] = None,
+    start: Annotated[
+        date | None, Query(description="first day; today if not named, after hours tomorrow 起始日")
+    ] = None,
     slots: Annotated[int | None, Query(ge=0, le=500, description="a day, instead of the team's own 每日号源")] = None,
     wait: Wait = None,
 ) -> WeekPlan:
     """Seven days from ``start``: the most urgent and most overdue first, stable people spread evenly."""
     await backend.progress.wait(wait, fold=True)
-    today = clock().now().astimezone(settings().zone).date()
-    first = max(start or today, today)
+    now = clock().now().astimezone(settings().zone)
+    first = max(start or first_day(now), now.date())
     capacity, villages = await _slots(who, backend, team, slots)
     horizon = await working_days(backend.tables, first, first + timedelta(HORIZON - 1))
     days = [

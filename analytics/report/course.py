@@ -75,8 +75,9 @@ def changes(facts: Facts) -> list[Change]:
 
 
 def label(drug: Row, facts: Facts) -> str:
-    """The drug's name as written, else that of its code."""
-    return drug.get("name") or name("drug", drug["code"], facts.lang)
+    """The drug's name as written, else that of its code; in English the other way round, for they write in Chinese."""
+    written, known = drug.get("name"), name("drug", drug["code"], facts.lang)
+    return known if not written or (facts.lang == "en" and known != drug["code"]) else written
 
 
 def _orders(facts: Facts) -> list[Row]:

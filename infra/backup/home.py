@@ -80,12 +80,13 @@ def bring_back(home: Path, backup: Path, files: tuple[HomeFile, ...], seal: Fern
 
 
 def _kept(home: Path) -> Iterator[Path]:
-    for path in sorted(home.rglob("*")):
-        where = path.relative_to(home)
-        if where.parts[0] in MADE_ANEW or path.name.startswith((QUEUES, ".")) or path.name == MARKER:
-            continue
-        if path.is_file() and not path.name.endswith(("-wal", "-shm", "-journal")):
-            yield path
+    """Files to keep. What is made anew is not even walked through: its files come and go under a running stack."""
+    for top in sorted(path for path in home.iterdir() if path.name not in MADE_ANEW):
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.name.startswith((QUEUES, ".")) or path.name == MARKER:
+                continue
+            if path.is_file() and not path.name.endswith(("-wal", "-shm", "-journal")):
+                yield path
 
 
 def _content(path: Path) -> bytes:

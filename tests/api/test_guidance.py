@@ -93,7 +93,9 @@ def test_guidance_is_a_draft_until_a_physician_signs_what_was_read(house: House,
 def test_what_was_entered_in_error_is_not_guided_by(house: House) -> None:
     id = house.resident()
     habits = house.event(f"{CHRONIC}lifestyle-recorded.v1", id, {"salt": "heavy"}, 3)
-    goal = house.event(f"{CHRONIC}goal-set.v1", id, {"goal": "salt", "start": "2026-01-01", "review": "2027-01-01"}, 3)
+    goal = house.event(
+        f"{CHRONIC}goal-set.v1", id, {"goal": "salt", "value": 5, "start": "2026-01-01", "review": "2027-01-01"}, 3
+    )
     house.post(house.event(f"{CHRONIC}condition-diagnosed.v1", id, {"code": "I10"}, 4), habits, goal)
     said = {each["template"] for each in house.get(f"/v1/residents/{id}/guidance")["draft"]["sentences"]}
     assert {"salt", "goal"} <= said

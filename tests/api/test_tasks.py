@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.visit_plan import first_day
 from infra.clock import clock
 from infra.settings import settings
 from tests.api.people import House
@@ -52,6 +53,11 @@ class Team(House):
 @pytest.fixture(scope="module")
 def team(api: httpx.Client) -> Team:
     return Team(api)
+
+
+@pytest.mark.parametrize(("hour", "day"), [(0, 25), (16, 25), (17, 26), (23, 26)])
+def test_a_plan_made_after_hours_begins_tomorrow(hour: int, day: int) -> None:
+    assert first_day(datetime(2026, 11, 25, hour, 30, tzinfo=settings().zone)) == date(2026, 11, day)
 
 
 def test_a_task_from_the_diagnosis_to_the_visit(team: Team) -> None:

@@ -132,6 +132,19 @@ def test_the_next_visit_is_the_day_agreed_on_or_that_of_the_first_task() -> None
     assert build(facts()).next_visit is None
 
 
+def test_a_visit_that_is_overdue_is_not_called_the_next_one_to_come() -> None:
+    late = facts(tasks=[task("follow-up", "overdue", date(2026, 11, 1))])
+    assert "已逾期" in page("report.html", late)
+    assert "请尽快来（应在 2026-11-01 前）" in page("plain.html", late)
+    assert "已逾期" not in page("report.html", facts(tasks=[task("follow-up", "due", date(2026, 12, 1))]))
+
+
+@pytest.mark.parametrize(("lang", "label"), [("zh", "甘精胰岛素注射液"), ("en", "insulin glargine")])
+def test_a_drug_has_its_written_name_in_chinese_and_that_of_its_code_in_english(lang: str, label: str) -> None:
+    written = event("medication-prescribed.v1", 9, code="A10AE04", name="甘精胰岛素注射液")
+    assert [drug.label for drug in build(facts(lang=lang, events=[written])).drugs] == [label]
+
+
 def test_only_what_a_physician_signed_reaches_the_resident() -> None:
     sentences = [
         {"text": {"zh": "少吃盐", "en": "less salt"}, "reason": {"zh": "重", "en": "heavy"}, "evidence": [id_of(1)]}

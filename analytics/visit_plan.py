@@ -2,8 +2,8 @@
 
 Appointments keep their day. Then the most urgent and the most overdue come first, each on the first day that has room;
 who is due this week comes on or before the last day in time. Everybody else is stable: they are spread evenly over the
-days until they are due, so that no week stands out. One household is one appointment (clinical decision 31), and who
-lives in a village is seen on a day on which the team is there, unless it is urgent.
+days until they are due, so that no week stands out. One person is one appointment, and so is one household (clinical
+decision 31), and who lives in a village is seen on a day on which the team is there, unless it is urgent.
 """
 
 from collections.abc import Iterable
@@ -76,8 +76,7 @@ class _Week:
         self.open = {one.task: one for one in sorted(candidates, key=lambda one: (one.due, one.task))}
         self.homes: dict[str, list[Candidate]] = {}
         for one in self.open.values():
-            if one.household is not None:
-                self.homes.setdefault(one.household, []).append(one)
+            self.homes.setdefault(_home(one), []).append(one)
         stable = sum(not self._pressing(one) for one in self.open.values())
         self.plan = Plan(days, [], -(-stable // max(horizon, 1)))
 
@@ -150,9 +149,15 @@ class _Week:
         day.used += 1
         del self.open[one.task]
         day.visits.append(Visit(one.task, one.resident, why))
-        for other in self.homes.get(one.household or "", ()):
+        for other in self.homes[_home(one)]:
             kept = other.planned is not None and other.planned >= self.start and other.planned != day.day
             if other.task in self.open and other.opens <= self.last and not kept:
                 del self.open[other.task]
                 own = tuple(code for code in self._why(other) if code != "spread-evenly")
-                day.visits.append(Visit(other.task, other.resident, ("household", *own)))
+                with_whom = "same-visit" if other.resident == one.resident else "household"
+                day.visits.append(Visit(other.task, other.resident, (with_whom, *own)))
+
+
+def _home(one: Candidate) -> str:
+    """Whose tasks are one appointment: a household's, or of somebody who is in none, the person's own."""
+    return one.household or f"person/{one.resident}"

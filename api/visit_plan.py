@@ -27,6 +27,7 @@ WHY = {
     "appointment": ("已预约", "has an appointment"),
     "appointment-missed": ("错过预约", "missed an appointment"),
     "spread-evenly": ("病情稳定，均衡安排", "stable: spread evenly"),
+    "same-visit": ("同一次访视一并完成", "done at the same visit"),
     "household": ("与同户居民一并访视", "seen with the household"),
     "beyond-the-slots": ("超出当日号源", "beyond the day's slots"),
     "no-slot": ("本周无空余号源", "no slot left this week"),

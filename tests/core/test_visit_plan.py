@@ -52,6 +52,14 @@ def test_stable_people_are_spread_evenly_over_the_days_until_they_are_due() -> N
     assert not made.left
 
 
+def test_a_person_is_seen_once_for_all_that_is_open() -> None:
+    check = Candidate("check", "Rlate", "routine", MONDAY + timedelta(6), MONDAY - timedelta(50))
+    made = plan([one("late", -5), check, one("other", -4)], week(slots=1), 20, MONDAY)
+    assert days(made) == {"late": 0, "check": 0, "other": 1}
+    assert why(made)["check"] == ("same-visit",)
+    assert [day.used for day in made.days] == [1, 1, 0, 0, 0]
+
+
 def test_nobody_is_asked_before_the_task_opens() -> None:
     made = plan([one("s", 20, opens=3)], week(), 20, MONDAY)
     assert days(made) == {"s": 3}

@@ -71,17 +71,29 @@ class Facts:
 
     @property
     def office_pressures(self) -> list[Row]:
-        """Office blood pressures of a year: of visits face to face, and measured in the office."""
+        """Office blood pressures of a year: of visits face to face and annual examinations, and measured in the office.
+
+        Of two arms the one with the higher pressure counts (Chinese hypertension guideline 2024).
+        """
         visits = [
             {"id": each["id"], "time": each["time"], **each["data"]["blood_pressure"]}
             for each in self.of("follow-up-completed")
             if each["data"].get("blood_pressure") and each["data"].get("mode") in ("clinic", "home-visit")
         ]
+        arms = (
+            (each, [arm for side in ("left", "right") if (arm := each["data"].get(f"blood_pressure_{side}"))])
+            for each in self.events
+            if each["type"].startswith("mailiu.examination.health-examined.")
+        )
+        examined = [
+            {"id": each["id"], "time": each["time"], **max(both, key=lambda arm: (arm["systolic"], arm["diastolic"]))}
+            for each, both in arms if both
+        ]  # fmt: skip
         measured = [
             row for row in self.readings if row["kind"] == "blood-pressure" and row["place"] == "office"
             and row["systolic"] is not None
         ]  # fmt: skip
-        return sorted(self.since([*visits, *measured], YEAR), key=lambda row: (row["time"], str(row["id"])))
+        return sorted(self.since([*visits, *examined, *measured], YEAR), key=lambda row: (row["time"], str(row["id"])))
 
     def values(self, name: str) -> list[Row]:
         """Values of laboratory, visits and own meters under a name of the vocabulary, oldest first: id, time, value."""

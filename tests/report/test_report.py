@@ -122,6 +122,16 @@ def test_an_office_pressure_is_of_a_visit_face_to_face() -> None:
     assert (seen.pressure[3].text, seen.pressure[3].sources) == ("150/90", [id_of(("follow-up-completed.v3", 5))])
 
 
+def test_an_annual_examination_has_an_office_pressure_of_the_higher_arm() -> None:
+    arms = {
+        "blood_pressure_left": {"systolic": 150, "diastolic": 84},
+        "blood_pressure_right": {"systolic": 154, "diastolic": 82},
+    }
+    examined = event("x", 2, **arms) | {"type": "mailiu.examination.health-examined.v1"}
+    made = build(facts(events=[visit(5, blood_pressure={"systolic": 140, "diastolic": 90}), examined]))
+    assert (made.pressure[3].text, made.pressure[3].sources) == ("154/82", [examined["id"]])
+
+
 def test_the_next_visit_is_the_day_agreed_on_or_that_of_the_first_task() -> None:
     tasks = [
         task("follow-up", "due", date(2026, 12, 5)),

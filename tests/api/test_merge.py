@@ -92,7 +92,8 @@ def test_an_alert_moves_and_what_comes_under_the_old_id_is_the_survivors(house: 
     killed = carrying.kill("carrier")
     house.post(house.event(MERGED, old, {"into": survivor, "matched_by": "person"}))
     carrying.wait_restarted("carrier", killed)
-    wait_until(lambda: [each["id"] for each in alerts(house, survivor)] == [alert["id"]], "the alert moves")
+    moved = [(alert["id"], survivor)]
+    wait_until(lambda: [(each["id"], each["resident"]) for each in alerts(house, survivor)] == moved, "it moves")
     assert alerts(house, old) == alerts(house, survivor), "the old id answers as the survivor"
     again = house.api.post(f"/v1/alerts/{alert['id']}/close", headers=house.token(), json={"outcome": "called-120"})
     assert again.status_code == 202, again.text

@@ -5,33 +5,28 @@ are `Patient/{resident}`, pseudonyms of the token's institutions. What is refuse
 """
 
 import asyncio
-from typing import Annotated, Any, NamedTuple
+from contextlib import nullcontext
+from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
-from fhir.resources.R4B.bundle import Bundle
-from pydantic import ValidationError
 
-from api import fhir_answer, fhir_patient, person_rules
+from api import fhir_answer, fhir_outcome, fhir_patient, fhir_reference, person_rules
 from api import identity as identity_door
-from api.append import Checked, Result, carry_out, judge
+from api.append import Checked, Result, Results, carry_out, judge
 from api.auth import EVERYWHERE, Caller, EventWriter
 from api.backend import Backend, BackendDependency, kafka
-from api.event_body import EVENT_BYTES, elements_of
 from api.events import AHEAD
-from api.problem import Problem, problems
+from api.fhir_bundle import Sent, read, spelled_out
+from api.problem import Problem
 from api.rejected import Kept, Refused, keep
 from infra.clock import clock
 from infra.settings import settings
 from mqtt_ingest.decoded import Undecodable
-from mqtt_ingest.fhir_event import Entry, corrected, event_of, resident
+from mqtt_ingest.fhir_event import Entry, event_of, resident
 from schemas.envelope import SUBJECT, Event, rfc3339
 
 router = APIRouter(prefix="/v1", tags=["events"])
-MOST = 2_000  # resources in one Bundle
 TYPES = ("application/fhir+json", "application/json")
-BUNDLES = ("batch", "transaction", "collection")
-METHODS = ("POST", "PUT")
 KIND = "fhir"
 #: The resources that are kept, and the element that says when.
 TIMES = {
@@ -44,19 +39,6 @@ BODY = {
     "content": {"application/fhir+json": {"schema": {"type": "object", "required": ["resourceType"]}}},
 }
 HOMES = "SELECT resident, institution FROM residents WHERE resident IN {residents:Array(String)}"
-
-
-class Sent(NamedTuple):
-    """A resource of a request: as sent, its place in the Bundle, and what is wrong with its entry.
-
-    One that is ``implied`` by the next takes back what that corrects, and is not answered by itself.
-    """
-
-    entry: Entry
-    raw: bytes
-    inside: str = ""
-    fault: Undecodable | None = None
-    implied: bool = False
 
 
 @router.post(
@@ -74,12 +56,7 @@ class Sent(NamedTuple):
         "以相同标识重发是安全的。"
     ),
     openapi_extra={"requestBody": BODY},
-    responses=problems(403, 413, 415)
-    | {
-        status: {"description": "OperationOutcome", "content": {fhir_answer.MEDIA_TYPE: {}}}
-        for status in (200, 400, 409)
-    }
-    | {422: fhir_answer.EITHER},
+    responses=fhir_outcome.outcomes(200, 400, 403, 409, 410, 412, 413, 415),
 )
 async def post(
     request: Request,
@@ -98,17 +75,28 @@ async def post(
         raise Problem(415, f"content type {content_type!r} is not one of {', '.join(TYPES)}")
     body = await request.body()
     try:
-        kind, sent = await asyncio.to_thread(_read, body, if_none_exist)
-        sent = [one for each in sent for one in _spelled_out(each)]
+        kind, sent = await asyncio.to_thread(read, body, if_none_exist)
+        sent = [one for each in sent for one in spelled_out(each)]
     except Undecodable as error:
         return await _refuse(backend, who, body, error)
+    async with fhir_reference.CREATING if fhir_reference.creating(sent) else nullcontext():
+        return await _take(backend, who, body, kind, sent, institution)
+
+
+async def _take(
+    backend: Backend, who: Caller, body: bytes, kind: str | None, told: list[Sent], institution: str | None
+) -> Response:
+    """Append the resources of a request, a Bundle of ``kind`` or one by itself, and answer each."""
+    told = await fhir_reference.settled(backend, who, told)
+    sent = [one for one in told if not one.known]
     homes = await _homes(backend, sent)
     checked = await asyncio.to_thread(lambda: [_check(who, each, homes, institution) for each in sent])
     outcomes = [one.outcome for one in checked]
     await person_rules.look_up(backend, who, outcomes)
     checked = [one._replace(outcome=outcome) for one, outcome in zip(checked, outcomes, strict=True)]
+    checked = fhir_reference.bereft(sent, checked)
     # nothing is taken back for a value that is refused
-    idle = {n for n, one in enumerate(sent) if one.implied and isinstance(outcomes[n + 1], Refused)}
+    idle = {n for n, one in enumerate(sent) if one.implied and isinstance(checked[n + 1].outcome, Refused)}
     sent = [one for n, one in enumerate(sent) if n not in idle]
     checked = [one for n, one in enumerate(checked) if n not in idle]
     judged = await judge(backend, checked)
@@ -116,79 +104,32 @@ async def post(
         places = {one.where.get("institution") for one in checked}
         institution = places.pop() if len(places) == 1 else None
         return await _refuse_whole(backend, who, body, institution, list(zip(judged.results, sent, strict=True)))
+    # who somebody is comes first: sent again after a failure, a person is found by it and not created twice
+    await _name(backend, who, sent, checked, judged.results)
     results = await carry_out(backend, who.actor, judged)
-    await _name(backend, who, sent, checked, results.results)
     if kind is None:
-        one = results.results[-1]
-        status = {"accepted": 201, "duplicate": 200}.get(one.status, one.problem or 422)
-        return fhir_answer.answer(status, fhir_answer.outcome([fhir_answer.issue_of(one)]), results.position)
-    entries = [
-        fhir_answer.entry(one, each.inside, each.entry.resource)
+        return _alone(told[-1], results)
+    of = "transaction-response" if kind == "transaction" else "batch-response"
+    answers = {
+        each.inside: fhir_answer.entry(one, each.inside, each.entry.resource)
         for one, each in zip(results.results, sent, strict=True)
         if not each.implied
-    ]
-    of = "transaction-response" if kind == "transaction" else "batch-response"
+    }
+    entries = [answers.get(one.inside) or fhir_answer.entry_known(one.known) for one in told if not one.implied]
     return fhir_answer.answer(200, {"resourceType": "Bundle", "type": of, "entry": entries}, results.position)
 
 
-def _read(body: bytes, condition: str | None) -> tuple[str | None, list[Sent]]:
-    """The Bundle's type (None for a single resource) and the resources. Raises `Undecodable`."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Undecodable("unreadable", "payload", body[:60], str(error)) from error
-    if not isinstance(value, dict):
-        raise Undecodable("invalid", "payload", value, "a JSON object is needed")
-    if value.get("resourceType") != "Bundle":
-        one = Entry(value, condition)
-        return None, [Sent(one, body if condition is None else one.raw())]
-    kind, entries = value.get("type"), value.get("entry") or []
-    _check_bundle(value)
-    if kind not in BUNDLES:
-        raise Undecodable("not-supported", "Bundle.type", kind)
-    if len(entries) > MOST:
-        raise Undecodable("too-large", "Bundle.entry", len(entries), str(MOST))
-    raws = elements_of(body, "entry")
-    if len(raws) != len(entries):
-        raws = [orjson.dumps(each) for each in entries]
-    return kind, [_sent(kind, number, *pair) for number, pair in enumerate(zip(entries, raws, strict=True))]
-
-
-def _spelled_out(sent: Sent) -> list[Sent]:
-    """A resource, after what it implies."""
-    first = corrected(sent.entry)
-    return [sent] if first is None else [sent._replace(entry=first, implied=True), sent]
-
-
-def _check_bundle(value: dict[str, Any]) -> None:
-    """Hold the Bundle itself against FHIR's model, its resources left out: each is judged by itself."""
-    entries = value.get("entry") or []
-    shell = value
-    if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
-        bare = [{name: part for name, part in entry.items() if name != "resource"} for entry in entries]
-        shell = value | {"entry": bare}
-    try:
-        Bundle.model_validate({name: part for name, part in shell.items() if name != "entry" or part})
-    except ValidationError as problem:
-        error = problem.errors(include_url=False)[0]
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"] if part != "root")
-        raise Undecodable("invalid", f"Bundle{path}", error.get("input"), error["msg"]) from problem
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as problem:
-        raise Undecodable("invalid", "Bundle", None, f"{type(problem).__name__}: {problem}"[:100]) from problem
-
-
-def _sent(kind: str, number: int, entry: dict[str, Any], raw: bytes) -> Sent:
-    where, request = f"Bundle.entry[{number}]", entry.get("request") or {}
-    resource = entry.get("resource")
-    found = Entry(resource if isinstance(resource, dict) else {}, request.get("ifNoneExist"))
-    fault = None
-    if not isinstance(resource, dict):
-        fault = Undecodable("invalid", "resource", resource, "a JSON object is needed")
-    elif len(raw) > EVENT_BYTES:
-        fault = Undecodable("too-large", "resource", f"{len(raw)} bytes", str(EVENT_BYTES))
-    elif kind != "collection" and request.get("method") not in METHODS:
-        fault = Undecodable("not-supported", "request.method", request.get("method"))
-    return Sent(found, raw, f"{where}.resource", fault)
+def _alone(sent: Sent, results: Results) -> Response:
+    """The answer to a resource by itself."""
+    if sent.known:
+        issue = fhir_answer.known(sent.known)
+        return fhir_answer.answer(200, fhir_outcome.outcome([issue]), location=f"Patient/{sent.known}")
+    one = results.results[-1]
+    status = {"accepted": 201, "duplicate": 200}.get(one.status, one.problem or 422)
+    resource = sent.entry.resource
+    readable = status < 300 and resource["resourceType"] == "Patient"
+    location = f"Patient/{resource['id']}" if readable else ""
+    return fhir_answer.answer(status, fhir_outcome.outcome([fhir_answer.issue_of(one)]), results.position, location)
 
 
 async def _homes(backend: Backend, sent: list[Sent]) -> dict[str, str | None]:
@@ -272,7 +213,7 @@ async def _refuse(backend: Backend, who: Caller, body: bytes, error: Undecodable
         async with kafka():
             await keep(backend.log, who.actor, [Kept(body, why, {"kind": KIND})])
     return fhir_answer.answer(
-        why.status, fhir_answer.outcome([fhir_answer.issue(error.code, error.field, why.message)])
+        why.status, fhir_outcome.outcome([fhir_outcome.issue(error.code, error.field, why.message)])
     )
 
 
@@ -288,4 +229,4 @@ async def _refuse_whole(
     statuses = {result.problem for result, _ in faults}
     status = statuses.pop() if len(statuses) == 1 else 422
     issues = [fhir_answer.issue_of(result, sent.inside) for result, sent in faults]
-    return fhir_answer.answer(status or 422, fhir_answer.outcome(issues))
+    return fhir_answer.answer(status or 422, fhir_outcome.outcome(issues))

@@ -1,6 +1,6 @@
-"""What `/v1/fhir` answers: OperationOutcomes and response Bundles (FHIR R4)."""
+"""What `POST /v1/fhir` answers of each resource: by itself, or in a response Bundle (FHIR R4)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -8,34 +8,10 @@ import orjson
 from fastapi import Response
 
 from api.append import Result
-from api.problem import problems
+from api.fhir_outcome import MEDIA_TYPE, OUTCOMES, issue, outcome
 from mqtt_ingest.texts import explain
 
-MEDIA_TYPE = "application/fhir+json"
-OUTCOMES = "urn:mailiu:outcome"
-#: What is wrong with a resource or a search is an OperationOutcome; with the address, a problem as everywhere.
-EITHER = {
-    "description": "OperationOutcome, or a problem of the query",
-    "content": {MEDIA_TYPE: {}, **problems(422)[422]["content"]},
-}
-#: Our reasons -> FHIR's issue types; what is not here is `invalid`.
-ISSUES = {
-    "unreadable": "structure", "not-supported": "not-supported", "wrong-institution": "forbidden",
-    "conflict": "conflict", "future": "business-rule", "out-of-limits": "value", "swapped-pair": "value",
-    "no-value": "business-rule", "not-a-number": "value", "infinite": "value", "error-code": "business-rule",
-    "cancelled": "business-rule", "too-large": "too-long", "not-found": "not-found",
-}  # fmt: skip
 STATUS = {"accepted": "201 Created", "duplicate": "200 OK"}
-
-
-def issue(reason: str, expression: str | None, message: Mapping[str, str]) -> dict[str, Any]:
-    """An issue for something refused; the message in English, and in Chinese beside it."""
-    found: dict[str, Any] = {
-        "severity": "error", "code": ISSUES.get(reason, "invalid"),
-        "details": {"coding": [{"system": OUTCOMES, "code": reason}], "text": message["zh"]},
-        "diagnostics": message["en"],
-    }  # fmt: skip
-    return found | ({"expression": [expression]} if expression else {})
 
 
 def issue_of(result: Result, inside: str = "") -> dict[str, Any]:
@@ -56,11 +32,6 @@ def issue_of(result: Result, inside: str = "") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def outcome(issues: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """An OperationOutcome."""
-    return {"resourceType": "OperationOutcome", "issue": list(issues)}
-
-
 def entry(result: Result, inside: str, resource: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of a response Bundle, about a resource."""
     refused = result.problem or 422
@@ -72,7 +43,22 @@ def entry(result: Result, inside: str, resource: Mapping[str, Any]) -> dict[str,
     return {"response": response}
 
 
-def answer(status: int, body: dict[str, Any], position: str = "") -> Response:
-    """The answer; the header `Mailiu-Position` is what `wait` takes."""
+def known(resident: str) -> dict[str, Any]:
+    """An issue for a Patient that was not created, for the resident is known."""
+    said = f"not created: known as Patient/{resident}"
+    coding = {"system": OUTCOMES, "code": "duplicate"}
+    return {"severity": "information", "code": "informational", "details": {"coding": [coding]}, "diagnostics": said}
+
+
+def entry_known(resident: str) -> dict[str, Any]:
+    """An entry of a response Bundle, about such a Patient."""
+    response = {"status": STATUS["duplicate"], "outcome": outcome([known(resident)]), "location": f"Patient/{resident}"}
+    return {"response": response}
+
+
+def answer(status: int, body: dict[str, Any], position: str = "", location: str = "") -> Response:
+    """The answer; the header `Mailiu-Position` is what `wait` takes, ``location`` a resource that can be read."""
     headers = {"Mailiu-Position": position} if position else {}
+    if location:
+        headers["Location"] = f"/v1/fhir/{location}"
     return Response(orjson.dumps(body), status, headers, MEDIA_TYPE)

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api import fhir_answer
+from api import fhir_answer, fhir_outcome
 from api.fhir import TIMES
 from api.fhir_search import TYPES
 
@@ -25,7 +25,7 @@ TOLD = {
     response_class=Response,
     summary="FHIR capabilities FHIR 能力声明",
     description="What can be sent and searched, as a CapabilityStatement.\n\n支持的资源与检索。",
-    responses={200: {"description": "CapabilityStatement", "content": {fhir_answer.MEDIA_TYPE: {}}}},
+    responses={200: {"description": "CapabilityStatement", "content": {fhir_outcome.MEDIA_TYPE: {}}}},
 )
 async def metadata() -> Response:
     """The server's CapabilityStatement."""
@@ -53,7 +53,7 @@ def _resource(type: str) -> dict[str, Any]:
     return {
         "type": type,
         "interaction": [{"code": code, "documentation": TOLD[code]} for code in able],
-        "conditionalCreate": type != "Patient",
+        "conditionalCreate": True,
         "searchParam": [{"name": name, "type": kind} for name, kind in found.items()],
     }
 

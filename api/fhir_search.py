@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api import fhir_answer, fhir_resource, paging
+from api import fhir_answer, fhir_outcome, fhir_resource, paging
 from api.auth import Caller, ResidentReader
 from api.backend import Backend, BackendDependency
 from api.blood_pressure import summarize
 from api.position import Wait
-from api.problem import Problem, problems
+from api.problem import Problem
 from api.resident import ResidentId, find
 from api.tables import Row
 from infra.clock import clock
@@ -81,9 +81,8 @@ LATEST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
         "`system|code`, several by comma; `date` takes eq, ge, gt, le and lt. A Patient comes without name.\n\n"
         "按患者查询；血压为 85354-9，家庭血压均值为 96607-7。患者资源不含姓名。"
     ),
-    responses=problems(403, 504)
-    | {200: {"description": "a searchset Bundle", "content": {fhir_answer.MEDIA_TYPE: {}}}}
-    | dict.fromkeys((404, 422), fhir_answer.EITHER),
+    responses=fhir_outcome.outcomes(403, 404, 504)
+    | {200: {"description": "a searchset Bundle", "content": {fhir_outcome.MEDIA_TYPE: {}}}},
 )
 async def search(
     request: Request,
@@ -125,9 +124,8 @@ async def search(
     response_class=Response,
     summary="Read a FHIR Patient 读取患者",
     description="Without name and numbers.\n\n不含姓名与证件号。",
-    responses=problems(403, 504)
-    | {200: {"description": "a Patient", "content": {fhir_answer.MEDIA_TYPE: {}}}}
-    | dict.fromkeys((404, 422), fhir_answer.EITHER),
+    responses=fhir_outcome.outcomes(403, 404, 504)
+    | {200: {"description": "a Patient", "content": {fhir_outcome.MEDIA_TYPE: {}}}},
 )
 async def read(
     who: ResidentReader,
@@ -160,13 +158,13 @@ async def _found(backend: Backend, who: Caller, resident: str, parameter: str) -
         if problem.status_code != 404:
             raise
         message = {"zh": "没有该居民", "en": f"no patient {resident}"}
-        outcome = fhir_answer.outcome([fhir_answer.issue("not-found", parameter, message)])
+        outcome = fhir_outcome.outcome([fhir_outcome.issue("not-found", parameter, message)])
         raise Fault(fhir_answer.answer(404, outcome)) from problem
 
 
 def _fault(reason: str, parameter: str, value: object, detail: str = "") -> Fault:
     message = explain(reason, parameter, str(value), detail)
-    return Fault(fhir_answer.answer(422, fhir_answer.outcome([fhir_answer.issue(reason, parameter, message)])))
+    return Fault(fhir_answer.answer(422, fhir_outcome.outcome([fhir_outcome.issue(reason, parameter, message)])))
 
 
 async def _page(

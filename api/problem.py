@@ -1,4 +1,4 @@
-"""Every error of the API in one shape: RFC 9457 problem details, titled in Chinese and English.
+"""Every error of the API in one shape: RFC 9457 problem details, titled in Chinese and English; under FHIR, FHIR's.
 
 A handler raises ``Problem(404, "…")``; what FastAPI and Starlette raise themselves is turned into the same shape.
 """
@@ -14,9 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api import fhir_outcome
 from api.headers import HEADERS
 
 MEDIA_TYPE = "application/problem+json"
+#: Below it errors are OperationOutcomes.
+FHIR = "/v1/fhir/"
 
 #: status -> (name, English title, Chinese title)
 KINDS: dict[int, tuple[str, str, str]] = {
@@ -82,8 +85,12 @@ def short(value: object) -> str | None:
 def problem_response(
     path: str, status: int, detail: str = "", headers: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
-    """The problem+json answer for ``status``."""
+    """The problem+json answer for ``status``, or the OperationOutcome that means the same."""
     name, title, title_zh = KINDS.get(status) or KINDS[500 if status >= 500 else 400]
+    headers = {**HEADERS, **(headers or {})}
+    if f"{path}/".startswith(FHIR):
+        outcome = fhir_outcome.of_problem(name, title, title_zh, detail, more.get("errors", ()))
+        return Response(orjson.dumps(outcome, default=str), status, headers, fhir_outcome.MEDIA_TYPE)
     body = {
         "type": f"urn:mailiu:problem:{name}",
         "title": title,
@@ -93,7 +100,7 @@ def problem_response(
         "instance": path,
         **more,
     }
-    return Response(orjson.dumps(body, default=str), status, {**HEADERS, **(headers or {})}, MEDIA_TYPE)
+    return Response(orjson.dumps(body, default=str), status, headers, MEDIA_TYPE)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

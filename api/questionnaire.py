@@ -12,7 +12,7 @@ from api.alert_action import Key
 from api.alert_item import Text
 from api.auth import AnyCaller, PersonReader
 from api.backend import BackendDependency
-from api.fhir_answer import MEDIA_TYPE
+from api.fhir_outcome import MEDIA_TYPE
 from api.guidance import Done
 from api.instant import Instant
 from api.position import Wait

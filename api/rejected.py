@@ -29,6 +29,11 @@ TEXTS = {
         "is not the institution that manages the resident; that one must transfer first",
     ),
     "unknown-resident": ("不是令牌可见的另一名居民", "is no other resident that the token covers"),
+    "unknown-patient": ("没有令牌可见的居民使用此证件号", "is the number of no resident that the token covers"),
+    "several-patients": (
+        "有多名居民使用此证件号，请先核对合并",
+        "is the number of several residents: look at duplicates first",
+    ),
     "no-consent": ("居民尚未同意监测", "needs the resident's consent for monitoring at that time"),
     "guardian-needed": ("不满14周岁须由监护人同意", "is missing: under 14 years a guardian consents"),
     "forbidden-act": ("当前不允许此操作：{detail}", "cannot be done now: {detail}"),

@@ -251,7 +251,7 @@ async def test_a_patient_is_registered_then_corrected_and_named_in_the_vault_alo
     async with client() as (api, log):
         answer = await api.post("/v1/fhir", headers=bearer() | FHIR, json=patient(**who))
         assert answer.status_code == 201, answer.text
-    registered, named = log.events
+    named, registered = log.events
     assert (registered.type, registered.subject) == ("mailiu.resident.registered.v1", "R1")
     assert registered.data == {"sex": "female", "birth_date": "1950-05-01"}
     assert named.type == "mailiu.resident.identity-recorded.v1"

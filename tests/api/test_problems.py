@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from fhir.resources.R4B.operationoutcome import OperationOutcome
 
 from api import event_body, position
 from api.problem import KINDS, MEDIA_TYPE, Problem
@@ -120,6 +121,39 @@ async def test_a_wrong_parameter_is_422_and_named(path: str, field: str) -> None
         body = problem(await api.get(path, headers=bearer()), 422)
         assert [error["field"] for error in body["errors"]] == [field]
         assert body["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "code"),
+    [
+        ("GET", "/v1/fhir/Observation?patient=R1", {"Authorization": ""}, 401, "login"),
+        ("GET", "/v1/fhir/Observation?patient=R1", bearer("manager"), 403, "forbidden"),
+        ("GET", "/v1/fhir/Observation/1", {}, 404, "not-found"),
+        ("DELETE", "/v1/fhir", {}, 405, "not-supported"),
+        ("POST", "/v1/fhir", {"content-type": "text/xml"}, 415, "not-supported"),
+        ("GET", "/v1/fhir/Observation?patient=R1&_count=0", {}, 422, "invalid"),
+        ("GET", "/v1/fhir/Observation?patient=R1&wait=first", {}, 422, "invalid"),
+    ],
+)
+async def test_under_fhir_every_error_is_an_operation_outcome(
+    method: str, path: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    async with client(_resident) as (api, _):
+        answer = await api.request(method, path, headers=bearer() | headers, content=b"" if method == "GET" else b"{}")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/fhir+json")
+    outcome = OperationOutcome.model_validate(answer.json())
+    [issue] = outcome.issue
+    assert (issue.severity, issue.code) == ("error", code)
+    assert (issue.expression or [""])[0] == {"_count=0": "_count", "wait=first": "wait"}.get(
+        path.rpartition("&")[2], ""
+    )
+    assert status != 401 or answer.headers["www-authenticate"]
+
+
+async def test_a_fhir_body_larger_than_the_limit_is_an_operation_outcome() -> None:
+    async with client() as (api, _):
+        answer = await api.post("/v1/fhir", headers=bearer(), content=b" " * (5 << 20))
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (413, "too-long")
 
 
 async def test_more_streams_than_one_actor_may_have_is_429(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from api.alert_item import Text
 from api.auth import ResidentReader
 from api.backend import BackendDependency
+from api.course import COURSES, Course, Trend, course, trend
 from api.instant import Instant
 from api.position import Wait
 from api.problem import problems
@@ -23,7 +24,6 @@ from schemas.guidance import Area, Prompt, Status
 from streams.guidance.codes import codes
 
 router = APIRouter(prefix="/v1/residents", tags=["residents"])
-STEADY = 5  #: mm[Hg] between two months that are no trend: what a condition must fall under its limit to clear
 
 
 class Reason(BaseModel):
@@ -103,9 +103,8 @@ class Control(BaseModel):
     resident: str
     areas: list[Assessed]
     months: list[Month] = Field(description="blood pressure of the last twelve months, oldest first")
-    trend: Literal["rising", "falling", "steady"] | None = Field(
-        description="home systolic means of the last two months with readings, ±5 mm[Hg]; null below two"
-    )
+    trend: Trend | None = Field(description="of home systolic means of the last two months with readings")
+    courses: list[Course] = Field(description="of glucose, LDL cholesterol and weight, each by itself")
     reviews: list[Review] = Field(description="open ones")
 
 
@@ -158,26 +157,20 @@ async def assessed(tables: Tables, found: Row) -> Control:
         "records": found["records"],
         "zone": settings().zone.key,
         "from": now.replace(year=now.year - 1, day=1),
+        "two_years": now.replace(year=now.year - 2, day=1),
     }
-    areas, reviews, months = await asyncio.gather(
-        tables.rows(CONTROL, parameters), tables.rows(REVIEWS, parameters), tables.rows(MONTHS, parameters)
+    areas, reviews, months, courses = await asyncio.gather(
+        *(tables.rows(sql, parameters) for sql in (CONTROL, REVIEWS, MONTHS, COURSES))
     )
-    course = [Month.model_validate(row) for row in months][-12:]
+    year = [Month.model_validate(row) for row in months][-12:]
     return Control(
         resident=found["resident"],
         areas=[_area(row) for row in areas],
-        months=course,
-        trend=trend([month.home_systolic for month in course if month.home_systolic is not None]),
+        months=year,
+        trend=trend([month.home_systolic for month in year if month.home_systolic is not None], "steady_systolic"),
+        courses=[course(row) for row in courses],
         reviews=[Review.model_validate({**row, **_json(row, "values", "text")}) for row in reviews],
     )
-
-
-def trend(means: list[float]) -> Literal["rising", "falling", "steady"] | None:
-    """The course from the last month but one to the last; None below two months."""
-    if len(means) < 2:
-        return None
-    change = means[-1] - means[-2]
-    return "rising" if change >= STEADY else "falling" if change <= -STEADY else "steady"
 
 
 def _area(row: Row) -> Assessed:

@@ -42,7 +42,7 @@ class Said(BaseModel):
     when: str = Field(description="what it answers: a reason or pattern of control, a habit, adherence, a goal")
     rule: str | None = Field(description="rule and version that found it")
     evidence: list[UUID] = Field(description="events it rests on")
-    source: str
+    source: Text
 
 
 class Draft(BaseModel):

@@ -146,7 +146,7 @@ def _sentence(said: Sentence) -> dict[str, Any]:
     """A sentence of the draft; its reason in words where what calls for it is a finding of control, else its source."""
     kind, _, code = said.when.partition(":")
     meant = codes(kind) if kind in ("reason", "pattern") else {}
-    reason = meant.get(code, {"zh": said.source, "en": said.source})
+    reason = meant.get(code, said.source)
     return {"text": said.text, "reason": reason, "evidence": said.evidence}
 
 

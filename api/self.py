@@ -6,7 +6,7 @@ is theirs; the resident sees what was sent to the resident.
 
 import asyncio
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
@@ -19,6 +19,7 @@ from api.auth import Caller, PersonReader
 from api.backend import Backend, BackendDependency
 from api.blood_pressure import HomePressure, summarize
 from api.control import Limit, Month, assessed
+from api.course import Course, Trend
 from api.family import looking_in
 from api.guidance import Done, SignedSentence, drafted
 from api.instant import Instant
@@ -95,7 +96,8 @@ class Own(BaseModel):
     areas: list[OwnArea]
     home_blood_pressure: HomePressure
     months: list[Month] = Field(description="blood pressure of the last twelve months, oldest first")
-    trend: Literal["rising", "falling", "steady"] | None
+    trend: Trend | None
+    courses: list[Course] = Field(description="of glucose, LDL cholesterol and weight, each by itself")
     goals: list[OwnGoal]
     tasks: list[OwnTask] = Field(description="planned, due and overdue, the nearest first")
     messages: list[Message] = Field(description="of the last 30 days, newest first")
@@ -161,6 +163,7 @@ async def own(who: PersonReader, backend: BackendDependency, resident: ResidentI
         home_blood_pressure=home,
         months=control.months,
         trend=control.trend,
+        courses=control.courses,
         goals=_goals([(row["event"], orjson.loads(row["data"])) for row in goals]),
         tasks=[OwnTask.model_validate(row) for row in tasks],
         messages=[Message.model_validate({**row, "text": {"zh": row["zh"], "en": row["en"]}}) for row in messages],

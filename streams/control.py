@@ -326,18 +326,19 @@ def lipids(case: Case, rule: Rule) -> Assessment | None:
 
 
 def weight(case: Case, rule: Rule) -> Assessment | None:
-    """Body mass index and waist, or the agreed weight."""
+    """Body mass index and waist, or the agreed weight; of the weights of visits and of the scale at home the newest."""
     limits, found = rule.limits, Assessment()
     if not any(case.has(limits[name]) for name in ("hypertension", "diabetes", "obesity")):
         return None
     goal = goal_value(case, "weight")
-    kilos = _latest(case, found, "weight", "weight", "kg", limits["weight_days"])
+    labs = case.state.get("lab", {})
+    name = max(("weight", "home_weight"), key=lambda name: labs[name][-1][:2] if name in labs else [])
+    kilos = _latest(case, found, name, name.replace("_", "-"), "kg", limits["weight_days"])
     if kilos is not None and goal and kilos > found.target("weight", goal, "kg", "personal"):
         found.reasons.append("weight-above-goal")
-    height = case.state.get("lab", {}).get("height")
-    bmi = None
+    height, bmi = labs.get("height"), None
     if kilos is not None and height:
-        bmi = found.value("bmi", kilos / (height[-1][2] / 100) ** 2, "kg/m2", case.state["lab"]["weight"][-1][0])
+        bmi = found.value("bmi", kilos / (height[-1][2] / 100) ** 2, "kg/m2", labs[name][-1][0])
     if bmi is not None and not goal and bmi >= found.target("bmi", limits["bmi"], "kg/m2", "default"):
         found.reasons.append("bmi-high")
     elif bmi is not None and bmi < limits["bmi_low"]:
@@ -372,6 +373,7 @@ AREAS: dict[str, Callable[[Case, Rule], Assessment | None]] = {
 CONCERNS: dict[str, tuple[str, ...]] = {
     "mailiu.reading.blood-pressure-measured.v1": (BLOOD_PRESSURE,),
     "mailiu.reading.glucose-measured.v1": (GLUCOSE,),
+    "mailiu.reading.weight-measured.v1": (WEIGHT,),
     "mailiu.monitoring.plan-set.v1": (BLOOD_PRESSURE,),
     "mailiu.chronic.target-set.v1": (BLOOD_PRESSURE,),
     "mailiu.chronic.medication-prescribed.v1": (BLOOD_PRESSURE,),

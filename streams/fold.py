@@ -49,7 +49,7 @@ from streams.state import KEPT_DAYS, OPEN_DAYS, State, forget, known, new_state,
 
 __all__ = ["VERSION", "due", "fold", "learn", "new_facts"]
 
-VERSION = 4  # raised when a change of the fold changes state or outputs
+VERSION = 5  # raised when a change of the fold changes state or outputs
 IMPORT = "import"  # key in the due index: imported, nothing evaluated yet
 
 #: Every rule: its function, and the limit (hours) that separates two episodes, or None for a lasting condition.

@@ -122,7 +122,10 @@ def oxygen(case: Case) -> Touched:
 
 
 def weight(case: Case) -> Touched:
-    """A body weight."""
+    """A body weight; measured in the office it is an examination."""
+    office = case.event.data.get("place") == "office" and case.event.data.get("source", "measured") == "measured"
+    if office or summary.counts(case):
+        person.measured(case, "weight" if office else "home_weight", case.event.data["value"])
     return _value(case, "weight", "weight-gain-heart-failure", values=(case.event.data["value"],))
 
 

@@ -2,10 +2,11 @@
 
 All are sets sorted by (time, id), so that copies and order do not matter; what is dated ahead of its receipt counts
 from its receipt. In the state: ``sex`` [time, id, sex]; ``lab`` {name: [[time, id, value], …]}, newest last, in the
-measure's canonical unit, a finding as its word, a plaque as 0 or 1; ``office`` [[time, id, systolic, diastolic], …];
-`results` and `pressures` give the latest three and six of them. ``life`` {name: [time, id, value]}; ``fam`` {condition:
-[time, id, 1]}, with ``asked`` [time, id, conditions] for the event that told it all; ``ascvd`` and ``early-cvd`` are of
-first-degree relatives. What stood before the newest habit or family history is in ``past`` (`streams.standing`).
+measure's canonical unit, a finding as its word, a plaque as 0 or 1, with ``home_weight`` from the scale; ``office``
+[[time, id, systolic, diastolic], …]; `results` and `pressures` give the latest three and six of them. ``life`` {name:
+[time, id, value]}; ``fam`` {condition: [time, id, 1]}, with ``asked`` [time, id, conditions] for the event that told it
+all; ``ascvd`` and ``early-cvd`` are of first-degree relatives. What stood before the newest habit or family history is
+in ``past`` (`streams.standing`).
 """
 
 from typing import Any

@@ -19,11 +19,11 @@ from streams.scores.run import run
 
 NAME = "score"
 TYPE = "mailiu.score.computed.v1"
-PRESSURE = "mailiu.reading.blood-pressure-measured.v1"
+#: Readings that are inputs if they were taken in the office.
+READINGS = frozenset({"mailiu.reading.blood-pressure-measured.v1", "mailiu.reading.weight-measured.v1"})
 #: What may change an input.
-TYPES = frozenset(
+TYPES = READINGS | frozenset(
     {
-        PRESSURE,
         "mailiu.reading.retracted.v1",
         "mailiu.resident.registered.v1",
         "mailiu.resident.details-changed.v1",
@@ -51,7 +51,7 @@ COMMON = frozenset(
 
 def conclude(case: Case) -> bool:
     """Put out every score that is not what was last said; whether any is."""
-    if case.event.type == PRESSURE and case.event.data.get("place") != "office":
+    if case.event.type in READINGS and case.event.data.get("place") != "office":
         return False  # readings at home enter no score
     if case.event.type == TICK and case.state["due"].get(NAME, case.now) > case.now:
         return False  # time alone changed nothing yet

@@ -23,7 +23,7 @@ class Sentence(NamedTuple):
     when: str
     evidence: list[str]
     rule: str | None
-    source: str
+    source: dict[str, str]
 
 
 @cache

@@ -7,6 +7,7 @@ import pytest
 from fhir.resources.R4B.questionnaire import Questionnaire
 
 from schemas.envelope import identity
+from schemas.examination import RECORDED
 from schemas.questionnaires import released
 from tests.api.people import READING, House, bearer
 
@@ -62,6 +63,37 @@ def test_control_says_why_and_prompts_a_review(house: House, resident: str) -> N
     decision = {"kind": "treatment-inertia", "decision": "no-change", "reason": "salt first"}
     house.post(house.event(f"{CHRONIC}review-answered.v1", resident, decision))
     assert house.get(f"/v1/residents/{resident}/control")["reviews"] == []
+
+
+def test_each_measure_has_its_course_by_month_and_where_it_goes(house: House) -> None:
+    id = house.resident()
+    labs = [
+        ("hba1c_percent", 8.1, "%", 200), ("hba1c_percent", 7.2, "%", 100), ("ldl_cholesterol", 3.0, "mmol/L", 90),
+        ("ldl_cholesterol", 3.1, "mmol/L", 10), ("ldl_cholesterol", 9.0, "mmol/L", 800),
+    ]  # fmt: skip
+    readings: list[tuple[str, dict[str, Any], int]] = [
+        ("weight", {"value": 80}, 65), ("weight", {"value": 81}, 65), ("weight", {"value": 83}, 5),
+        ("weight", {"value": 99, "source": "self-reported"}, 4), ("weight", {"value": 79, "place": "office"}, 50),
+        ("glucose", {"value": 7.0, "context": "fasting"}, 3), ("glucose", {"value": 7.4, "context": "fasting"}, 3),
+        ("glucose", {"value": 15.0, "context": "bedtime"}, 2),
+    ]  # fmt: skip
+    house.post(
+        *(
+            house.event(RECORDED, id, {"results": [{"name": name, "value": value, "unit": unit}]}, days)
+            for name, value, unit, days in labs
+        ),
+        *(house.event(f"mailiu.reading.{kind}-measured.v1", id, data, days) for kind, data, days in readings),
+    )
+    courses = {one["measure"]: one for one in house.get(f"/v1/residents/{id}/control")["courses"]}
+    assert {name: one["trend"] for name, one in courses.items()} == {
+        "hba1c": "falling", "ldl-cholesterol": "steady", "home-weight": "rising", "weight": None,
+        "home-fasting-glucose": None,
+    }  # fmt: skip
+    shown = {name: [(month["mean"], month["n"]) for month in one["months"]] for name, one in courses.items()}
+    assert shown["home-weight"] == [(80.5, 2), (83, 1)]
+    assert (shown["home-fasting-glucose"], shown["weight"]) == ([(7.2, 2)], [(79, 1)])
+    assert shown["ldl-cholesterol"] == [(3.0, 1), (3.1, 1)]
+    assert courses["hba1c"]["unit"] == "%"
 
 
 def test_guidance_is_a_draft_until_a_physician_signs_what_was_read(house: House, resident: str) -> None:

@@ -225,6 +225,26 @@ def test_weight_is_judged_by_the_chinese_classes(kilos: float, waist: float, rea
     assert last(r, "weight")["reasons"] == reasons
 
 
+def test_the_newest_of_office_and_home_weight_is_judged() -> None:
+    r = hypertensive()
+    r.state["lab"] = {"height": [[START - DAY, "h", 170]]}
+
+    def weigh(kilos: float, time: int, **more: str) -> None:
+        r.reading("weight", {"value": kilos, **more}, time)
+
+    weigh(80, START, place="office")
+    assert (last(r, "weight")["reasons"], last(r, "weight")["values"][0]["measure"]) == (["bmi-high"], "weight")
+    weigh(69, START + DAY, source="self-reported")
+    assert last(r, "weight")["reasons"] == ["bmi-high"]  # only said
+    weigh(69, START + 2 * DAY)
+    home = last(r, "weight")
+    assert (home["status"], home["values"][0]["measure"]) == ("controlled", "home-weight")  # 23.9 kg/m2
+    wrong = r.reading("weight", {"value": 81}, START + 90 * DAY)
+    assert last(r, "weight")["reasons"] == ["bmi-high"]
+    r.event("reading.retracted.v1", {"reading": wrong.identity, "reason": "not-mine"}, START + 91 * DAY)
+    assert last(r, "weight")["status"] == "controlled"
+
+
 def test_a_diagnosis_withdrawn_ends_the_assessment() -> None:
     r = hypertensive()
     r.event("chronic.condition-resolved.v1", {"code": "I10"}, START)

@@ -70,7 +70,8 @@ def test_no_template_starts_stops_or_changes_a_drug_and_each_has_a_source() -> N
     """Clinical decision 21."""
     order = re.compile(r"停用|停药|加药|加用|改用|换药|减量|加量|\b(dose|stop taking|start taking|switch)\b", re.I)
     for each in templates():
-        assert each["source"]
+        assert each["source"]["zh"]
+        assert each["source"]["en"]
         assert not order.search(each["zh"] + each["en"]), each["template"]
         fields = [{name for _, name, _, _ in string.Formatter().parse(each[lang]) if name} for lang in ("zh", "en")]
         assert fields[0] - {"zh"} == fields[1] - {"en"}, each["template"]

@@ -139,6 +139,14 @@ def test_home_readings_copies_and_unchanged_facts_say_nothing(known: Resident) -
     assert not count(known.new)
 
 
+def test_a_weight_of_the_office_is_an_input_and_one_at_home_is_not(known: Resident) -> None:
+    examine(known, START + 1, height=170)
+    known.reading("weight", {"value": 80}, START + HOUR)
+    assert not count(known.new)
+    known.reading("weight", {"value": 80, "place": "office"}, START + 2 * HOUR)
+    assert round(scores(known.new)["bmi-cn"]["value"], 1) == 27.7  # 80 / 1.7²
+
+
 def test_a_birthday_is_told_by_the_clock(known: Resident) -> None:
     known.event("chronic.condition-diagnosed.v1", {"code": "I10"}, START + HOUR)
     before = scores(known.outputs)[PAR]["value"]

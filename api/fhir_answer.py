@@ -25,11 +25,14 @@ def issue_of(result: Result, inside: str = "") -> dict[str, Any]:
         message = result.message.model_dump() if result.message else explain(result.reason, expression, "-")
         return issue(result.reason, expression, message)
     known = f", first at {result.first_position}" if result.first_position else ""
-    return {
-        "severity": "information", "code": "informational",
-        "details": {"coding": [{"system": OUTCOMES, "code": result.status}]},
-        "diagnostics": f"{result.status} as event {result.identity} at position {result.position}{known}",
-    }  # fmt: skip
+    told = f"{result.status} as event {result.identity} at position {result.position}{known}"
+    return _information(result.status, told)
+
+
+def _information(status: str, told: str) -> dict[str, Any]:
+    """An issue that is no fault."""
+    coding = {"system": OUTCOMES, "code": status}
+    return {"severity": "information", "code": "informational", "details": {"coding": [coding]}, "diagnostics": told}
 
 
 def entry(result: Result, inside: str, resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,9 +48,7 @@ def entry(result: Result, inside: str, resource: Mapping[str, Any]) -> dict[str,
 
 def known(resident: str) -> dict[str, Any]:
     """An issue for a Patient that was not created, for the resident is known."""
-    said = f"not created: known as Patient/{resident}"
-    coding = {"system": OUTCOMES, "code": "duplicate"}
-    return {"severity": "information", "code": "informational", "details": {"coding": [coding]}, "diagnostics": said}
+    return _information("duplicate", f"not created: known as Patient/{resident}")
 
 
 def entry_known(resident: str) -> dict[str, Any]:

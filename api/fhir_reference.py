@@ -43,7 +43,8 @@ async def settled(backend: Backend, who: Caller, sent: list[Sent]) -> list[Sent]
 
     Every look-up is in the audit trail. Raises a problem (403) for who may not identify people, if somebody has to be.
     """
-    if (creating(sent) or any(map(_asked, sent))) and not who.may("identify"):
+    asked = any(ASK.match(_reference(one.entry.resource)) for one in sent)
+    if (creating(sent) or asked) and not who.may("identify"):
         raise Problem(403, "to find a patient by a number is not for this role")
     found, means, met = [], dict[str, str](), dict[str, str]()
     for one in sent:
@@ -58,22 +59,18 @@ async def settled(backend: Backend, who: Caller, sent: list[Sent]) -> list[Sent]
 def bereft(sent: list[Sent], checked: list[Checked]) -> list[Checked]:
     """``checked``, of which what is about a Patient that was to be created and is refused, is refused too."""
     refused = {
-        each.entry.resource.get("id") or each.url
+        name
         for each, one in zip(sent, checked, strict=True)
         if _condition(each) is not None and isinstance(one.outcome, Refused)
+        for name in (each.url, each.entry.resource.get("id"))
+        if name and isinstance(name, str)
     }
     return [
         one._replace(outcome=Refused(412, "unknown-patient", f"{resource['resourceType']}.subject.reference", HIDDEN))
-        if isinstance(one.outcome, Event) and resource["resourceType"] != "Patient" and _about(resource) & refused
+        if isinstance(one.outcome, Event) and _reference(resource).removeprefix("Patient/") in refused
         else one
         for one, resource in zip(checked, [each.entry.resource for each in sent], strict=True)
     ]
-
-
-def _about(resource: dict[str, Any]) -> set[str]:
-    """How a resource calls its subject."""
-    reference = str(resource["subject"]["reference"])
-    return {reference, reference.removeprefix("Patient/")}
 
 
 async def _patient(backend: Backend, who: Caller, sent: Sent, met: dict[str, str]) -> Sent:
@@ -106,9 +103,8 @@ async def _patient(backend: Backend, who: Caller, sent: Sent, met: dict[str, str
 async def _subject(backend: Backend, who: Caller, sent: Sent, means: dict[str, str], met: dict[str, str]) -> Sent:
     """A resource about somebody whom it calls by a number, or by an entry of the Bundle (``means``)."""
     resource = sent.entry.resource
-    subject = resource.get("subject")
-    reference = subject.get("reference") if isinstance(subject, dict) else None
-    if not isinstance(reference, str) or sent.fault is not None:
+    reference = _reference(resource)
+    if sent.fault is not None:
         return sent
     where = f"{resource.get('resourceType')}.subject.reference"
     id = means.get(reference)
@@ -134,11 +130,11 @@ def _condition(sent: Sent) -> str | None:
     return sent.entry.condition if sent.entry.resource.get("resourceType") == "Patient" else None
 
 
-def _asked(sent: Sent) -> str | None:
-    """The search by which a resource says whom it is about."""
-    subject = sent.entry.resource.get("subject")
+def _reference(resource: dict[str, Any]) -> str:
+    """How a resource calls whom it is about; empty where it does not say."""
+    subject = resource.get("subject")
     reference = subject.get("reference") if isinstance(subject, dict) else None
-    return reference if isinstance(reference, str) and ASK.match(reference) else None
+    return reference if isinstance(reference, str) else ""
 
 
 def _number(search: str, where: str) -> str:

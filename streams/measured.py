@@ -4,7 +4,8 @@ Evidence goes into the sorted series. Times after receipt are wrong clocks: such
 What comes in after the days that are open to late readings is only looked at for a crisis (`streams.latecomer`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from streams import device_command, latecomer, person, summary
 from streams.calendar import day_of
@@ -53,7 +54,7 @@ def blood_pressure(case: Case) -> Touched:
     """A pressure; whether it may enter means is settled here."""
     time, late = moment(case)
     data, state = case.event.data, case.state
-    if data.get("place") == "office" and data.get("source", "measured") == "measured":
+    if _in_office(data):
         person.in_office(case, data["systolic"], data["diastolic"])
     if not _open(case, time, late):
         return latecomer.take(case, time)
@@ -76,6 +77,11 @@ def blood_pressure(case: Case) -> Touched:
     if "trouble" in state:
         touched.append("check-person")
     return touched + _watched(case)
+
+
+def _in_office(data: Mapping[str, Any]) -> bool:
+    """Whether a value was measured in the office."""
+    return data.get("place") == "office" and data.get("source", "measured") == "measured"
 
 
 def _marks(case: Case) -> int:
@@ -123,7 +129,7 @@ def oxygen(case: Case) -> Touched:
 
 def weight(case: Case) -> Touched:
     """A body weight; measured in the office it is an examination."""
-    office = case.event.data.get("place") == "office" and case.event.data.get("source", "measured") == "measured"
+    office = _in_office(case.event.data)
     if office or summary.counts(case):
         person.measured(case, "weight" if office else "home_weight", case.event.data["value"])
     return _value(case, "weight", "weight-gain-heart-failure", values=(case.event.data["value"],))

@@ -1,6 +1,5 @@
 """Residents whom FHIR resources call by an identity number, or by the Patient of their Bundle: on the real parts."""
 
-import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -8,19 +7,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from schemas.identity import CHECK, WEIGHTS
 from tests.api.people import House
 from tests.api.test_fhir import BP, codes
 from tests.api.test_fhir_clinical import ICD10, concept
+from tests.api.test_identity import number
 
 pytestmark = pytest.mark.stack
 CITIZEN = "urn:oid:2.16.156.10011.1.3"
-
-
-def number() -> str:
-    """An identity number that nobody has: of an area code that was never given out."""
-    first = f"99{random.randrange(10_000):04}19500501{random.randrange(1000):03}"
-    return first + CHECK[sum(int(digit) * weight for digit, weight in zip(first, WEIGHTS, strict=True)) % 11]
 
 
 @pytest.fixture
@@ -101,6 +94,9 @@ def test_what_is_about_somebody_who_is_refused_is_refused(house: House) -> None:
     statuses = [entry["response"]["status"][:3] for entry in post(house, batch).json()["entry"]]
     assert statuses == ["422", "412", "412"]
     batch["entry"][0]["resource"]["name"] = []
+    statuses = [entry["response"]["status"][:3] for entry in post(house, batch).json()["entry"]]
+    assert statuses == ["422", "412", "412"]
+    batch["entry"][0]["resource"]["id"] = ["no text"]
     statuses = [entry["response"]["status"][:3] for entry in post(house, batch).json()["entry"]]
     assert statuses == ["422", "412", "412"]
 

@@ -1,6 +1,7 @@
 """Who a resident is, over HTTP: sealed in the log, opened for those who care, found by number, erased for ever."""
 
 import json
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +26,8 @@ WEIGHTS, CHECK = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2), "10X9876
 
 def number() -> str:
     """An ID number of a test's own: the remainder decides the check character (GB 11643, 6)."""
-    first = f"110105{uuid4().int % 60 + 1930}0501{uuid4().int % 1000:03}"
+    born = date(1930, 1, 1) + timedelta(uuid4().int % 20_000)
+    first = f"110105{born:%Y%m%d}{uuid4().int % 1000:03}"
     return first + CHECK[sum(int(d) * w for d, w in zip(first, WEIGHTS, strict=True)) % 11]
 
 
